@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Owns the life of a userfaultfd and the dispatch of its ioctls: made, shaken
+ * hands with, used, released when nobody uses it any more, freed when nobody
+ * waits in it any more.
+ */
+#include "engine/engine.h"
+
+#define CTX_WAITERS_SIZE (UFI_WAITERS * sizeof(struct ufi_waiter))
+
+/* spec: open.5 */
+int ufi_ctx_open(struct ufi_mm *mm, const struct ufi_ctx_options *opt, struct ufi_ctx **out)
+{
+	const struct uf_mmu_ops *ops = mm->mmu->ops;
+	struct ufi_ctx *ctx = ops->alloc(mm->mmu, sizeof(*ctx));
+
+	if (!ctx)
+		return -ENOMEM;
+	ctx->waiters = ops->alloc(mm->mmu, CTX_WAITERS_SIZE);
+	if (!ctx->waiters) {
+		ops->free(mm->mmu, ctx, sizeof(*ctx));
+		return -ENOMEM;
+	}
+	ctx->mm = mm;
+	ctx->bell_cookie = opt->bell_cookie;
+	ctx->trap = opt->trap;
+	ctx->fill = opt->fill;
+	ctx->user_mode_only = opt->user_mode_only;
+	ctx->users = 1;
+	ctx->refs = 1;
+	uf_list_init(&ctx->pending);
+	uf_list_init(&ctx->delivered);
+	*out = ctx;
+	return 0;
+}
+
+void ufi_ctx_get(struct ufi_ctx *ctx)
+{
+	atomic_fetch_add(&ctx->users, 1);
+}
+
+void ufi_ctx_unref(struct ufi_task *task, struct ufi_ctx *ctx)
+{
+	const struct uf_mmu_ops *ops = task->mmu->ops;
+
+	if (atomic_fetch_sub(&ctx->refs, 1) != 1)
+		return;
+	ops->free(task->mmu, ctx->waiters, CTX_WAITERS_SIZE);
+	ops->free(task->mmu, ctx, sizeof(*ctx));
+}
+
+/*
+ * Who is woken faults again and waits for the registry, so it may come first:
+ * then nobody sleeps on if we are killed in between. spec: close.1, close.2
+ */
+static void ctx_release(struct ufi_task *task, struct ufi_ctx *ctx)
+{
+	struct ufi_mm *mm = ctx->mm;
+
+	ufi_rwlock_write(task, &mm->registry);
+	ufi_wake(task, ctx, 0, UINT64_MAX);
+	for (uint32_t i = 0; i < mm->table->n; i++) {
+		if (mm->table->range[i]->ctx == ctx)
+			mm->table->range[i]->life = UFI_RANGE_ENDING;
+	}
+	ufi_range_reap(mm);
+	UFI_VALIDATE_MM(mm);
+	ufi_rwlock_write_end(task, &mm->registry);
+}
+
+void ufi_ctx_put(struct ufi_ctx *ctx)
+{
+	struct ufi_task task;
+
+	if (atomic_fetch_sub(&ctx->users, 1) != 1)
+		return;
+	ufi_task_enter(&task, ctx->mm);
+	ctx_release(&task, ctx);
+	ufi_ctx_unref(&task, ctx);
+	ufi_task_leave(&task);
+}
+
+/* What EINVAL leaves behind: a zeroed structure. spec: api.3 */
+static int ctx_api_refuse(struct ufi_task *task, uint64_t arg)
+{
+	static const struct uf_io_api zero;
+
+	return ufi_user_out(task, arg, &zero, sizeof(zero)) ? -EFAULT : -EINVAL;
+}
+
+/* spec: api.1, api.2, api.4, api.5, api.6, api.10 */
+static int ctx_api(struct ufi_task *task, struct ufi_ctx *ctx, uint64_t arg)
+{
+	struct uf_io_api api;
+	uint64_t wanted;
+	uint64_t none = 0;
+
+	if (ufi_user_in(task, &api, arg, sizeof(api)))
+		return -EFAULT;
+	wanted = api.features;
+	if (api.api != UF_UAPI_API || (wanted & ~UFI_FEATURES))
+		return ctx_api_refuse(task, arg);
+
+	api.features = UFI_FEATURES;
+	api.ioctls = UINT64_C(1) << UF_NR_API | UINT64_C(1) << UF_NR_REGISTER |
+		     UINT64_C(1) << UF_NR_UNREGISTER;
+	if (ufi_user_out(task, arg, &api, sizeof(api)))
+		return -EFAULT;
+	if (!atomic_compare_exchange_strong(&ctx->features, &none, wanted | UFI_CTX_READY))
+		return ctx_api_refuse(task, arg);
+	return 0;
+}
+
+/* spec: register.12 */
+static int ctx_register(struct ufi_task *task, struct ufi_ctx *ctx, uint64_t arg)
+{
+	struct ufi_op_register op;
+	uint64_t ioctls;
+	int err;
+
+	err = ufi_decode_register(task, arg, &op);
+	if (!err)
+		err = ufi_register(task, ctx, &op, &ioctls);
+	if (err)
+		return err;
+	return ufi_user_out(task, arg + offsetof(struct uf_io_register, ioctls), &ioctls,
+			    sizeof(ioctls));
+}
+
+static int ctx_unregister(struct ufi_task *task, struct ufi_ctx *ctx, uint64_t arg)
+{
+	struct ufi_span op;
+	int err;
+
+	err = ufi_decode_span(task, arg, &op);
+	if (err)
+		return err;
+	return ufi_unregister(task, ctx, &op);
+}
+
+/* spec: wake.1 */
+static int ctx_wake(struct ufi_task *task, struct ufi_ctx *ctx, uint64_t arg)
+{
+	struct ufi_span op;
+	int err;
+
+	err = ufi_decode_span(task, arg, &op);
+	if (err)
+		return err;
+	ufi_wake(task, ctx, op.start, op.end);
+	return 0;
+}
+
+/*
+ * The protocol that all the ioctls which resolve faults share.
+ * spec: fill.4, fill.5, fill.6, fill.10
+ */
+static int ctx_resolve(struct ufi_task *task, struct ufi_ctx *ctx, const struct ufi_op_fill *op)
+{
+	uint64_t done = 0;
+	int64_t field;
+	int err;
+
+	err = ufi_fill(task, ctx, op, &done);
+	field = done ? (int64_t)done : err;
+	if (ufi_user_out(task, op->result, &field, sizeof(field)))
+		return -EFAULT;
+	if (done && op->wake)
+		ufi_wake(task, ctx, op->dst.start, op->dst.start + done);
+	return done && err ? -EAGAIN : err;
+}
+
+static int ctx_copy(struct ufi_task *task, struct ufi_ctx *ctx, uint64_t arg)
+{
+	struct ufi_op_fill op;
+	int err;
+
+	err = ufi_decode_copy(task, arg, &op);
+	return err ? err : ctx_resolve(task, ctx, &op);
+}
+
+static int ctx_zeropage(struct ufi_task *task, struct ufi_ctx *ctx, uint64_t arg)
+{
+	struct ufi_op_fill op;
+	int err;
+
+	err = ufi_decode_zeropage(task, arg, &op);
+	return err ? err : ctx_resolve(task, ctx, &op);
+}
+
+/* spec: api.7, api.8 */
+static int ctx_dispatch(struct ufi_task *task, struct ufi_ctx *ctx, uint32_t request, uint64_t arg)
+{
+	if (request != UF_IOC_API && !atomic_load(&ctx->features))
+		return -EINVAL;
+	switch (request) {
+	case UF_IOC_API:
+		return ctx_api(task, ctx, arg);
+	case UF_IOC_REGISTER:
+		return ctx_register(task, ctx, arg);
+	case UF_IOC_UNREGISTER:
+		return ctx_unregister(task, ctx, arg);
+	case UF_IOC_WAKE:
+		return ctx_wake(task, ctx, arg);
+	case UF_IOC_COPY:
+		return ctx_copy(task, ctx, arg);
+	case UF_IOC_ZEROPAGE:
+		return ctx_zeropage(task, ctx, arg);
+	}
+	return -EINVAL;
+}
+
+int ufi_ctx_ioctl(struct ufi_ctx *ctx, uint32_t request, uint64_t arg)
+{
+	struct ufi_task task;
+	int ret;
+
+	ufi_ctx_get(ctx);
+	ufi_task_enter(&task, ctx->mm);
+	ret = ctx_dispatch(&task, ctx, request, arg);
+	ufi_task_leave(&task);
+	ufi_ctx_put(ctx);
+	return ret;
+}
+
+/* spec: read.8 */
+uint32_t ufi_ctx_poll(struct ufi_ctx *ctx, bool nonblock)
+{
+	struct ufi_task task;
+	uint32_t events;
+
+	if (!atomic_load(&ctx->features) || !nonblock)
+		return UFI_POLLERR;
+	ufi_task_enter(&task, ctx->mm);
+	ufi_lock_take(&task, &ctx->lock);
+	events = uf_list_empty(&ctx->pending) ? 0 : UFI_POLLIN;
+	ufi_lock_release(&task, &ctx->lock);
+	ufi_task_leave(&task);
+	return events;
+}

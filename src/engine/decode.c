@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Owns the way from raw ioctl arguments to validated operations: every check
+ * that can be made without looking at the registry, in the kernel's order.
+ * It changes nothing.
+ */
+#include "engine/engine.h"
+
+/*
+ * So often a page that was waited for may be gone again before the last one
+ * has come. What can be touched and still cannot be copied will not improve.
+ */
+#define USER_TRIES 16
+
+/*
+ * A system call that meets a trapped page of its argument blocks until the
+ * fault is resolved, so do we.
+ */
+static int user_touch(struct ufi_task *task, uint64_t addr, size_t n, uint32_t access)
+{
+	uint64_t page = task->mmu->page_size;
+
+	if (addr >= task->mmu->task_size || n > task->mmu->task_size - addr)
+		return -EFAULT;
+	for (uint64_t at = addr; at < addr + n; at = uf_align_down(at, page) + page) {
+		if (task->mmu->ops->touch(task->mmu, at, access, &task->saved))
+			return -EFAULT;
+	}
+	return 0;
+}
+
+int ufi_user_in(struct ufi_task *task, void *to, uint64_t from, size_t n)
+{
+	for (int i = 0; task->mmu->ops->copy_in(task->mmu, to, from, n); i++) {
+		if (i == USER_TRIES || user_touch(task, from, n, UF_PROT_READ))
+			return -EFAULT;
+	}
+	return 0;
+}
+
+int ufi_user_out(struct ufi_task *task, uint64_t to, const void *from, size_t n)
+{
+	for (int i = 0; task->mmu->ops->copy_out(task->mmu, to, from, n); i++) {
+		if (i == USER_TRIES || user_touch(task, to, n, UF_PROT_WRITE))
+			return -EFAULT;
+	}
+	return 0;
+}
+
+/* spec: register.2, fill.2 */
+static int decode_range(struct ufi_task *task, uint64_t start, uint64_t len, struct ufi_span *span)
+{
+	const struct uf_mmu *mmu = task->mmu;
+
+	if (!uf_aligned(start, mmu->page_size) || !uf_aligned(len, mmu->page_size) || len == 0)
+		return -EINVAL;
+	if (start >= mmu->task_size || len > mmu->task_size - start)
+		return -EINVAL;
+	span->start = start;
+	span->end = start + len;
+	return 0;
+}
+
+/* UNREGISTER and WAKE. */
+int ufi_decode_span(struct ufi_task *task, uint64_t arg, struct ufi_span *op)
+{
+	struct uf_io_range range;
+
+	if (ufi_user_in(task, &range, arg, sizeof(range)))
+		return -EFAULT;
+	return decode_range(task, range.start, range.len, op);
+}
+
+/* spec: register.1 */
+int ufi_decode_register(struct ufi_task *task, uint64_t arg, struct ufi_op_register *op)
+{
+	const uint64_t known =
+		UF_REGISTER_MODE_MISSING | UF_REGISTER_MODE_WP | UF_REGISTER_MODE_MINOR;
+	struct uf_io_register reg;
+
+	/* The last member is the kernel's to write: it may lie on an unreadable page. */
+	if (ufi_user_in(task, &reg, arg, offsetof(struct uf_io_register, ioctls)))
+		return -EFAULT;
+	if (reg.mode == 0 || (reg.mode & ~known))
+		return -EINVAL;
+	op->modes = reg.mode;
+	return decode_range(task, reg.range.start, reg.range.len, &op->span);
+}
+
+/* The source need not be aligned, only its length. spec: copy.1 */
+static int decode_source(struct ufi_task *task, uint64_t src, uint64_t len)
+{
+	const struct uf_mmu *mmu = task->mmu;
+
+	if (len == 0 || !uf_aligned(len, mmu->page_size))
+		return -EINVAL;
+	if (src >= mmu->task_size || len > mmu->task_size - src)
+		return -EINVAL;
+	return 0;
+}
+
+/* spec: fill.1, fill.3 */
+int ufi_decode_copy(struct ufi_task *task, uint64_t arg, struct ufi_op_fill *op)
+{
+	struct uf_io_copy copy;
+	int err;
+
+	if (ufi_user_in(task, &copy, arg, offsetof(struct uf_io_copy, copy)))
+		return -EFAULT;
+	err = decode_source(task, copy.src, copy.len);
+	if (!err)
+		err = decode_range(task, copy.dst, copy.len, &op->dst);
+	if (err)
+		return err;
+	if (copy.mode & ~(UF_COPY_MODE_DONTWAKE | UF_COPY_MODE_WP))
+		return -EINVAL;
+	op->src = copy.src;
+	op->zero = false;
+	op->write_protect = copy.mode & UF_COPY_MODE_WP;
+	op->wake = !(copy.mode & UF_COPY_MODE_DONTWAKE);
+	op->result = arg + offsetof(struct uf_io_copy, copy);
+	return 0;
+}
+
+/* spec: zeropage.1, fill.1, fill.3 */
+int ufi_decode_zeropage(struct ufi_task *task, uint64_t arg, struct ufi_op_fill *op)
+{
+	struct uf_io_zeropage zero;
+	int err;
+
+	if (ufi_user_in(task, &zero, arg, offsetof(struct uf_io_zeropage, zeropage)))
+		return -EFAULT;
+	err = decode_range(task, zero.range.start, zero.range.len, &op->dst);
+	if (err)
+		return err;
+	if (zero.mode & ~UF_ZEROPAGE_MODE_DONTWAKE)
+		return -EINVAL;
+	op->src = 0;
+	op->zero = true;
+	op->write_protect = false;
+	op->wake = !(zero.mode & UF_ZEROPAGE_MODE_DONTWAKE);
+	op->result = arg + offsetof(struct uf_io_zeropage, zeropage);
+	return 0;
+}

@@ -1,0 +1,381 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The engine: the semantics of userfaultfd, with no system call, no thread,
+ * no clock and no libc but memcpy, memmove, memset and memcmp. Everything
+ * else comes from the machine (mmu/mmu.h). It never dereferences an address
+ * of the program.
+ *
+ *	ufi_mm		one address space: what is registered in it
+ *	ufi_range	a registered span of one mapping; what the kernel keeps in a VMA
+ *	ufi_ctx		one userfaultfd
+ *	ufi_waiter	one thread stopped at one page, and its message
+ *
+ * Reading order: lock.h, this file, pagestate.h, fault.c, fill.c, register.c.
+ */
+#ifndef UF_ENGINE_ENGINE_H
+#define UF_ENGINE_ENGINE_H
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "base/compiler.h"
+#include "base/list.h"
+#include "base/span.h"
+#include "engine/lock.h"
+#include "mem/mem.h"
+#include "mmu/mmu.h"
+#include "userfault/uapi.h"
+
+struct ufi_mm;
+struct ufi_ctx;
+
+/* The features the engine has, as UFFDIO_API tells them. */
+#define UFI_FEATURES                                                                               \
+	(UF_FEATURE_MISSING_SHMEM | UF_FEATURE_SIGBUS | UF_FEATURE_THREAD_ID |                     \
+	 UF_FEATURE_EXACT_ADDRESS)
+
+/* Page states of a range, shared by the pieces it is split into. */
+struct ufi_states {
+	uint32_t refs;
+	size_t size;
+	_Atomic uint8_t page[];
+};
+
+/* Whether a range stays: what is not kept is taken out by the next reap. */
+enum ufi_life {
+	UFI_RANGE_FRESH,  /* whoever makes it is still at it */
+	UFI_RANGE_KEPT,	  /* until it is unregistered */
+	UFI_RANGE_ENDING, /* its memory becomes ordinary */
+	UFI_RANGE_GONE,	  /* and so it is when the mapping is another, or none */
+};
+
+/*
+ * A registered span. Which pages of it have content is told by its page
+ * states; how the machine makes them trap is the machine's business (trap,
+ * fill, alias). All fields are protected by the registry lock, except what
+ * `states' points at.
+ */
+struct ufi_range {
+	uint64_t start;
+	uint64_t end;
+	struct ufi_ctx *ctx;
+	uint64_t modes;
+	uint64_t chunk; /* pages are armed in aligned spans of this size */
+	struct ufi_states *states;
+	uint64_t state_off; /* of the page at start */
+
+	/* The mapping, as in struct uf_vma. */
+	const struct uf_mem_ops *mem;
+	uint64_t offset;
+	uint64_t object;
+	uint32_t prot;
+	bool shared;
+
+	/* The machine's: set by attach. */
+	enum uf_trap trap;
+	enum uf_fill fill;
+	uint64_t alias; /* address of the second mapping's byte for start */
+
+	enum ufi_life life;
+	struct ufi_range *next_free;
+};
+
+/*
+ * The ranges, sorted by address, never overlapping. There are two tables: a
+ * change is made in the one that is not in force, which then comes into force
+ * by one store. A writer that is killed leaves the ranges as they were before
+ * the change or after it.
+ */
+struct ufi_table {
+	_Atomic uint32_t n;
+	struct ufi_range *range[];
+};
+
+/*
+ * What a writer does to ranges that stay, for whoever takes the registry over
+ * from it when it was killed: see repair.c.
+ */
+enum ufi_change_kind {
+	UFI_CHANGE_NONE,
+	UFI_CHANGE_DISCARD, /* the pages lose their content */
+	UFI_CHANGE_PROTECT, /* the range's protection is applied */
+};
+
+struct ufi_change {
+	_Atomic uint32_t kind; /* last, so that the rest is there */
+	uint64_t start;	       /* in one range */
+	uint64_t end;
+};
+
+/*
+ * A thread whose access traps although the machine would let it through, and
+ * how often in a row at this address: see doubt.c.
+ */
+#define UFI_DOUBTS 256
+
+struct ufi_doubt {
+	_Atomic uint64_t owner; /* tid << 32 | count */
+	_Atomic uint64_t addr;
+	_Atomic uint32_t strangers; /* that came by since the owner did */
+};
+
+struct ufi_mm {
+	struct uf_mmu *mmu;
+
+	struct ufi_rwlock registry;
+	/* Under the registry lock. */
+	struct ufi_table *_Atomic table; /* the one in force */
+	struct ufi_table *tables[2];
+	uint32_t ranges_max;
+	struct ufi_range *_Atomic free_ranges;
+	struct ufi_change change;
+
+	/* Held while a chunk goes from closed as a whole to armed page by page. */
+	struct ufi_lock settle;
+
+	struct ufi_doubt doubts[UFI_DOUBTS];
+};
+
+/*
+ * A thread stopped at a page. Waiters live in a table of their context, not
+ * on the stack of the thread: it may be killed there without its memory
+ * dying with it (CLONE_VM), or leave its frame by siglongjmp.
+ */
+enum ufi_waiter_state {
+	UFI_WAITER_FREE,
+	UFI_WAITER_WAITING,
+	UFI_WAITER_WOKEN, /* off every list; its owner frees it */
+};
+
+struct ufi_waiter {
+	_Atomic uint32_t state; /* the word its owner parks on */
+	uint32_t tid;
+	uint64_t serial; /* which of this slot's users it is */
+	uint64_t frame;	 /* where on its stack the owner waits */
+	uint64_t addr;	 /* as in the message: what a wake is compared with */
+	uint64_t flags;
+	struct uf_list link; /* ctx->pending or ctx->delivered */
+};
+
+#define UFI_WAITERS 32768
+
+struct ufi_ctx {
+	struct ufi_mm *mm;
+	uint64_t bell_cookie; /* the machine's: whose descriptor rings */
+	enum uf_trap trap;    /* wishes for its ranges */
+	enum uf_fill fill;
+	bool user_mode_only;
+	bool may_event_fork; /* creator had CAP_SYS_PTRACE */
+
+	/*
+	 * Descriptors and calls under way; 0 releases the ranges. A thread that
+	 * is killed inside a call never counts itself out, and closing releases
+	 * nothing then: a count cannot tell whose it was. (differences, 20)
+	 */
+	_Atomic uint32_t users;
+	/*
+	 * Users as one, and waiters; 0 frees the memory. A waiter that was killed
+	 * keeps it until its slot is taken again, for a closed context for ever.
+	 */
+	_Atomic uint32_t refs;
+	_Atomic uint64_t features; /* with UFI_CTX_READY, from UFFDIO_API on */
+	_Atomic uint32_t arrivals; /* counts messages: what a blocked reader parks on */
+
+	struct ufi_lock lock;
+	/* Under the lock. */
+	struct uf_list pending;	  /* not read yet, oldest first */
+	struct uf_list delivered; /* read, not resolved */
+	bool bell;
+	uint64_t serial;
+	uint32_t waiters_used; /* slots from this one on were never used */
+	struct ufi_waiter *waiters;
+};
+
+/* Bit 31 of the features: API has succeeded, as in the kernel's fdinfo. */
+#define UFI_CTX_READY (UINT64_C(1) << 31)
+
+/* --- mm.c --- */
+int ufi_mm_init(struct ufi_mm *mm, struct uf_mmu *mmu) UF_MUST_USE;
+/* In a fork child, where nobody else runs: every trap falls, the registry is empty again. */
+void ufi_mm_forked(struct ufi_mm *mm);
+
+/* --- range.c: the registry. Lock held as said. --- */
+/* Reading. The range that contains addr, or NULL. */
+struct ufi_range *ufi_range_find(const struct ufi_mm *mm, uint64_t addr);
+/* Reading. Index of the first range that ends above addr. */
+uint32_t ufi_range_lower(const struct ufi_mm *mm, uint64_t addr);
+/* Reading. Does what the kernel would keep as one VMA cover the span? */
+bool ufi_range_covers(const struct ufi_mm *mm, uint64_t start, uint64_t end);
+/*
+ * Writing. A new range over [start, end) of the mapping, closed; returned in
+ * *out. It is fresh until its maker says that it is kept.
+ */
+int ufi_range_create(struct ufi_ctx *ctx, const struct uf_vma *vma, uint64_t modes,
+		     struct ufi_range **out) UF_MUST_USE;
+/* Writing. The ranges that start in the span end, ENDING or GONE, with the next reap. */
+void ufi_range_end(struct ufi_mm *mm, uint64_t start, uint64_t end, enum ufi_life how);
+/* Writing. Take every range that is not kept out of the registry, and open its memory. */
+void ufi_range_reap(struct ufi_mm *mm);
+/* Writing. Split the ranges at the span's ends so that none crosses them. */
+int ufi_range_isolate(struct ufi_mm *mm, uint64_t start, uint64_t end) UF_MUST_USE;
+/* Reading. Arm the chunk of a page whose state is unknown; it is missing then. */
+int ufi_range_settle(struct ufi_task *task, struct ufi_range *r, uint64_t addr) UF_MUST_USE;
+/* Writing. Pages that have content already are open and present. */
+int ufi_range_adopt(struct ufi_task *task, struct ufi_range *r) UF_MUST_USE;
+
+/* --- ctx.c --- */
+struct ufi_ctx_options {
+	uint64_t bell_cookie;
+	bool user_mode_only;
+	enum uf_trap trap;
+	enum uf_fill fill;
+};
+
+int ufi_ctx_open(struct ufi_mm *mm, const struct ufi_ctx_options *opt,
+		 struct ufi_ctx **out) UF_MUST_USE;
+/* One descriptor, or one call that must survive a close, more or fewer. */
+void ufi_ctx_get(struct ufi_ctx *ctx);
+void ufi_ctx_put(struct ufi_ctx *ctx);
+/* One reference to the memory less. */
+void ufi_ctx_unref(struct ufi_task *task, struct ufi_ctx *ctx);
+/* ioctl(2) on the descriptor: 0 or -errno, the kernel's. */
+int ufi_ctx_ioctl(struct ufi_ctx *ctx, uint32_t request, uint64_t arg) UF_MUST_USE;
+/* poll(2): POLLIN and POLLERR bits as Linux numbers them. */
+uint32_t ufi_ctx_poll(struct ufi_ctx *ctx, bool nonblock);
+
+#define UFI_POLLIN 0x001u
+#define UFI_POLLERR 0x008u
+
+/* --- read.c --- */
+struct ufi_iovec {
+	uint64_t base;
+	uint64_t len;
+};
+
+/* readv(2): bytes or -errno. */
+int64_t ufi_ctx_read(struct ufi_ctx *ctx, const struct ufi_iovec *iov, uint32_t niov,
+		     bool nonblock) UF_MUST_USE;
+
+/* --- fault.c --- */
+enum ufi_verdict {
+	UFI_FAULT_FOREIGN, /* not ours: whoever handles such signals otherwise shall have it */
+	UFI_FAULT_RETRY,   /* the access will succeed, or fault anew */
+	UFI_FAULT_WAIT,	   /* until f->waiter->state leaves WAITING; then ufi_fault_end */
+	UFI_FAULT_SIGBUS,  /* the access fails with BUS_ADRERR, in kernel mode with EFAULT */
+};
+
+struct ufi_fault {
+	uint64_t addr;	 /* exact */
+	uint32_t access; /* one UF_PROT_* bit */
+	bool kernel;	 /* a system call's access, which some contexts do not serve */
+
+	/* With UFI_FAULT_WAIT. */
+	struct ufi_ctx *ctx;
+	struct ufi_waiter *waiter;
+	uint64_t serial;
+};
+
+/* Signals are blocked. The fault stays where it is on the stack while it waits. */
+enum ufi_verdict ufi_fault(struct ufi_mm *mm, struct ufi_fault *f) UF_MUST_USE;
+/*
+ * It has waited for a while. Who was told of the message may have been killed
+ * before it could read it: everybody is told. Once is enough.
+ */
+void ufi_fault_remind(struct ufi_mm *mm, struct ufi_fault *f);
+/* The wait is over, or given up: then the message goes, if nobody has read it. */
+void ufi_fault_end(struct ufi_mm *mm, struct ufi_fault *f);
+
+/* --- doubt.c --- */
+/* The machine would let the access through, and it trapped: is that once too often? */
+bool ufi_doubt(struct ufi_task *task, uint64_t addr);
+/* The thread's fault was another one. */
+void ufi_doubt_end(struct ufi_task *task);
+
+/* --- wake.c --- */
+/* Waiters of the context in the span retry. */
+void ufi_wake(struct ufi_task *task, struct ufi_ctx *ctx, uint64_t start, uint64_t end);
+
+/* --- decode.c: raw arguments to validated operations, changing nothing --- */
+struct ufi_span {
+	uint64_t start;
+	uint64_t end;
+};
+
+struct ufi_op_register {
+	struct ufi_span span;
+	uint64_t modes;
+};
+
+struct ufi_op_fill {
+	struct ufi_span dst;
+	uint64_t src; /* COPY only */
+	bool zero;
+	bool write_protect; /* COPY_MODE_WP */
+	bool wake;
+	uint64_t result; /* address of the field for bytes done */
+};
+
+int ufi_decode_span(struct ufi_task *task, uint64_t arg, struct ufi_span *op) UF_MUST_USE;
+int ufi_decode_register(struct ufi_task *task, uint64_t arg,
+			struct ufi_op_register *op) UF_MUST_USE;
+int ufi_decode_copy(struct ufi_task *task, uint64_t arg, struct ufi_op_fill *op) UF_MUST_USE;
+int ufi_decode_zeropage(struct ufi_task *task, uint64_t arg, struct ufi_op_fill *op) UF_MUST_USE;
+
+/* Arguments to and from the program, as a system call sees them: faults are waited for. */
+int ufi_user_in(struct ufi_task *task, void *to, uint64_t from, size_t n) UF_MUST_USE;
+int ufi_user_out(struct ufi_task *task, uint64_t to, const void *from, size_t n) UF_MUST_USE;
+
+/* --- register.c, fill.c --- */
+int ufi_register(struct ufi_task *task, struct ufi_ctx *ctx, const struct ufi_op_register *op,
+		 uint64_t *ioctls) UF_MUST_USE;
+int ufi_unregister(struct ufi_task *task, struct ufi_ctx *ctx,
+		   const struct ufi_span *op) UF_MUST_USE;
+/* Bytes done in *done, also on error. */
+int ufi_fill(struct ufi_task *task, struct ufi_ctx *ctx, const struct ufi_op_fill *op,
+	     uint64_t *done) UF_MUST_USE;
+/* Reading. Open a page that exists behind the mapping. */
+int ufi_fill_map(struct ufi_task *task, struct ufi_range *r, uint64_t addr) UF_MUST_USE;
+/* No lock. Another thread is at the page: wait a little, and see that it lives. */
+void ufi_fill_await(struct ufi_task *task, unsigned round);
+/* The owner of a reader's slot is dead: its busy pages are missing again, the slot is free. */
+void ufi_fill_bury(struct ufi_task *task, uint32_t slot, uint32_t tid);
+
+/* --- vm.c: the program changes its address space. Call between begin and end. --- */
+void ufi_vm_begin(struct ufi_mm *mm, struct ufi_task *task);
+void ufi_vm_end(struct ufi_task *task);
+/* Is anything in the span registered? */
+bool ufi_vm_registered(const struct ufi_mm *mm, uint64_t start, uint64_t end);
+/* Room so that the drop after the change cannot fail. */
+int ufi_vm_prepare(struct ufi_mm *mm, uint64_t start, uint64_t end) UF_MUST_USE;
+/* The mappings in the span are gone, or new ones stand there. */
+void ufi_vm_drop(struct ufi_mm *mm, uint64_t start, uint64_t end);
+/* Mappings in the span are about to move away: open, and no longer registered. */
+void ufi_vm_disarm(struct ufi_mm *mm, uint64_t start, uint64_t end);
+/* Pages of one range in the span lose their content: missing from now on, and closed. */
+int ufi_vm_discard(struct ufi_task *task, struct ufi_range *r, uint64_t start,
+		   uint64_t end) UF_MUST_USE;
+/* The program's protection of the span, which lies in one range, changes. */
+int ufi_vm_protect(struct ufi_range *r, uint32_t prot) UF_MUST_USE;
+/* The mapping that ends with the range at `end' has grown in place: so has the range. */
+int ufi_vm_grow(struct ufi_mm *mm, uint64_t end, uint64_t new_end) UF_MUST_USE;
+
+/* --- repair.c --- */
+/* Writing. The former writer was killed: finish what it was at, or undo it. */
+void ufi_repair(struct ufi_task *task);
+
+/* --- validate.c --- */
+void ufi_validate_mm(const struct ufi_mm *mm);
+void ufi_validate_ctx(const struct ufi_ctx *ctx);
+
+#ifdef UF_DEBUG
+#define UFI_VALIDATE_MM(mm) ufi_validate_mm(mm)
+#define UFI_VALIDATE_CTX(ctx) ufi_validate_ctx(ctx)
+#else
+#define UFI_VALIDATE_MM(mm) ((void)0)
+#define UFI_VALIDATE_CTX(ctx) ((void)0)
+#endif
+
+#endif

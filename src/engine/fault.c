@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Owns the way of one fault: is it ours, does it have to wait, for whom. It
+ * runs in the faulting thread, which may be anywhere, also in a process that
+ * shares only our memory, so it touches nothing but its arguments, the
+ * registry and the context.
+ */
+#include "base/step.h"
+#include "engine/pagestate.h"
+
+/* A frame so much above another is on another stack: nothing follows from the order. */
+#define FAULT_STACK_MAX (UINT64_C(1) << 20)
+
+/* Besides the verdicts: UFI_FAULT_RETRY, but not without end. */
+#define FAULT_DOUBTED (-EAGAIN)
+
+/*
+ * A waiter whose owner is gone: killed in its sleep, or it left the frame in
+ * which it waited by siglongjmp. The second shows when the same thread faults
+ * again from the same place or above it.
+ */
+static bool fault_abandoned(struct ufi_task *task, const struct ufi_waiter *w, uint64_t frame)
+{
+	if (w->tid == task->tid)
+		return w->frame <= frame && frame - w->frame < FAULT_STACK_MAX;
+	return false;
+}
+
+static void fault_reclaim(struct ufi_task *task, struct ufi_ctx *ctx, struct ufi_waiter *w)
+{
+	uf_list_unlink(&w->link);
+	atomic_store(&w->state, UFI_WAITER_FREE);
+	ufi_ctx_unref(task, ctx);
+}
+
+/* With the context locked. The dead are looked for only when the table would grow. */
+static struct ufi_waiter *fault_slot(struct ufi_task *task, struct ufi_ctx *ctx, uint64_t frame)
+{
+	struct ufi_waiter *slot = NULL;
+
+	for (uint32_t i = 0; i < ctx->waiters_used; i++) {
+		struct ufi_waiter *w = &ctx->waiters[i];
+
+		if (atomic_load(&w->state) != UFI_WAITER_FREE && fault_abandoned(task, w, frame))
+			fault_reclaim(task, ctx, w);
+		if (!slot && atomic_load(&w->state) == UFI_WAITER_FREE)
+			slot = w;
+	}
+	for (uint32_t i = 0; !slot && i < ctx->waiters_used; i++) {
+		struct ufi_waiter *w = &ctx->waiters[i];
+
+		if (!task->mmu->ops->alive(task->mmu, w->tid)) {
+			fault_reclaim(task, ctx, w);
+			slot = w;
+		}
+	}
+	if (!slot && ctx->waiters_used < UFI_WAITERS) {
+		slot = &ctx->waiters[ctx->waiters_used++];
+		uf_list_init(&slot->link);
+	}
+	return slot;
+}
+
+/* With the context locked: somebody shall read what is pending. */
+static void fault_announce(struct ufi_task *task, struct ufi_ctx *ctx)
+{
+	const struct uf_mmu_ops *ops = task->mmu->ops;
+
+	atomic_fetch_add(&ctx->arrivals, 1);
+	if (ops->unpark(task->mmu, &ctx->arrivals, 1) > 0 || ctx->bell)
+		return;
+	ctx->bell = true;
+	ops->bell(task->mmu, ctx->bell_cookie, true);
+}
+
+/* spec: fault.2, fault.3, fault.4, fault.8 */
+static bool fault_enqueue(struct ufi_task *task, struct ufi_range *r, struct ufi_fault *f)
+{
+	struct ufi_ctx *ctx = r->ctx;
+	uint64_t features = atomic_load(&ctx->features);
+	struct ufi_waiter *w;
+
+	ufi_lock_take(task, &ctx->lock);
+	w = fault_slot(task, ctx, (uint64_t)(uintptr_t)f);
+	if (w) {
+		w->tid = task->tid;
+		w->serial = ++ctx->serial;
+		w->frame = (uint64_t)(uintptr_t)f;
+		w->addr = features & UF_FEATURE_EXACT_ADDRESS
+				  ? f->addr
+				  : uf_align_down(f->addr, task->mmu->page_size);
+		w->flags = f->access == UF_PROT_WRITE ? UF_PAGEFAULT_FLAG_WRITE : 0;
+		atomic_store(&w->state, UFI_WAITER_WAITING);
+		uf_list_append(&ctx->pending, &w->link);
+		atomic_fetch_add(&ctx->refs, 1);
+		f->ctx = ctx;
+		f->waiter = w;
+		f->serial = w->serial;
+		fault_announce(task, ctx);
+	}
+	UFI_VALIDATE_CTX(ctx);
+	ufi_lock_release(task, &ctx->lock);
+	return w;
+}
+
+/* With the context locked: is the slot still this fault's? */
+static bool fault_owns(const struct ufi_fault *f)
+{
+	return f->waiter->serial == f->serial && atomic_load(&f->waiter->state) != UFI_WAITER_FREE;
+}
+
+static void fault_dequeue(struct ufi_task *task, struct ufi_fault *f)
+{
+	struct ufi_ctx *ctx = f->ctx;
+	bool owned;
+
+	ufi_lock_take(task, &ctx->lock);
+	owned = fault_owns(f);
+	if (owned) {
+		uf_list_unlink(&f->waiter->link);
+		atomic_store(&f->waiter->state, UFI_WAITER_FREE);
+	}
+	if (ctx->bell && uf_list_empty(&ctx->pending)) {
+		ctx->bell = false;
+		task->mmu->ops->bell(task->mmu, ctx->bell_cookie, false);
+	}
+	UFI_VALIDATE_CTX(ctx);
+	ufi_lock_release(task, &ctx->lock);
+	if (owned)
+		ufi_ctx_unref(task, ctx);
+}
+
+/* What is pending while no bell rings has been told to a reader that slept, or is dead now. */
+static void fault_remind(struct ufi_task *task, struct ufi_fault *f)
+{
+	const struct uf_mmu_ops *ops = task->mmu->ops;
+	struct ufi_ctx *ctx = f->ctx;
+
+	ufi_lock_take(task, &ctx->lock);
+	if (fault_owns(f) && !ctx->bell && !uf_list_empty(&ctx->pending)) {
+		atomic_fetch_add(&ctx->arrivals, 1);
+		ops->unpark(task->mmu, &ctx->arrivals, INT32_MAX);
+		ctx->bell = true;
+		ops->bell(task->mmu, ctx->bell_cookie, true);
+	}
+	ufi_lock_release(task, &ctx->lock);
+}
+
+/* Does the page exist behind the mapping? Then it needs no message. spec: fault.5 */
+static bool fault_found(struct ufi_task *task, struct ufi_range *r, uint64_t addr)
+{
+	uint8_t found = 0;
+
+	return r->mem->find(task->mmu, r, addr, task->mmu->page_size, &found) == 0 && found;
+}
+
+/* -EBUSY: somebody is at the page, which exists; look again without the lock. */
+static int fault_missing(struct ufi_task *task, struct ufi_range *r, struct ufi_fault *f,
+			 _Atomic uint8_t *state)
+{
+	uint64_t addr = uf_align_down(f->addr, task->mmu->page_size);
+	uint64_t features = atomic_load(&r->ctx->features);
+	enum ufi_page now;
+
+	/* spec: fault.6, copy.6 */
+	if (features & UF_FEATURE_SIGBUS)
+		return UFI_FAULT_SIGBUS;
+	if (f->kernel && r->ctx->user_mode_only)
+		return UFI_FAULT_SIGBUS;
+	if (!fault_enqueue(task, r, f))
+		return UFI_FAULT_RETRY;
+
+	/*
+	 * Filled before we were on the list: that wake has not seen us. Or being
+	 * mapped, which nobody will wake us for. spec: fault.9
+	 */
+	uf_step();
+	now = ufi_page_get(state);
+	if (now == UFI_PAGE_MISSING || (now == UFI_PAGE_BUSY && !fault_found(task, r, addr)))
+		return UFI_FAULT_WAIT;
+	fault_dequeue(task, f);
+	return now == UFI_PAGE_BUSY ? -EBUSY : UFI_FAULT_RETRY;
+}
+
+/* The protections that permit it: what may be written may be read. spec: fault.1 */
+static uint32_t fault_grants(const struct ufi_fault *f)
+{
+	return f->access == UF_PROT_READ ? UF_PROT_READ | UF_PROT_WRITE : f->access;
+}
+
+/*
+ * No trap of ours is there, or none any more: the access is made again, unless
+ * the machine has its own reasons to refuse it, which it need not tell.
+ */
+static int fault_no_trap(struct ufi_task *task, const struct ufi_fault *f)
+{
+	if (!task->mmu->ops->accessible(task->mmu, f->addr, fault_grants(f)) ||
+	    ufi_doubt(task, f->addr))
+		return UFI_FAULT_FOREIGN;
+	return FAULT_DOUBTED;
+}
+
+static int fault_in_range(struct ufi_task *task, struct ufi_range *r, struct ufi_fault *f)
+{
+	uint64_t addr = uf_align_down(f->addr, task->mmu->page_size);
+	_Atomic uint8_t *state = ufi_page_state(r, addr, task->mmu->page_size);
+
+	if (!(r->prot & fault_grants(f)))
+		return UFI_FAULT_FOREIGN;
+	if (ufi_page_get(state) == UFI_PAGE_UNKNOWN && ufi_range_settle(task, r, addr))
+		return UFI_FAULT_SIGBUS;
+
+	switch (ufi_page_get(state)) {
+	case UFI_PAGE_PRESENT:
+		/* Opened since it trapped; or the program closed it behind our back. */
+		return fault_no_trap(task, f);
+	case UFI_PAGE_MISSING:
+		if (fault_found(task, r, addr))
+			return ufi_fill_map(task, r, addr) ? UFI_FAULT_SIGBUS : UFI_FAULT_RETRY;
+		break;
+	case UFI_PAGE_BUSY:
+		if (fault_found(task, r, addr))
+			return -EBUSY;
+		break;
+	case UFI_PAGE_UNKNOWN:
+		break;
+	}
+	return fault_missing(task, r, f, state);
+}
+
+/* Without a range it is not registered any more, and has trapped before that; or never was. */
+static int fault_look(struct ufi_task *task, struct ufi_fault *f)
+{
+	struct ufi_range *r;
+	int verdict;
+
+	ufi_rwlock_read(task, &task->mm->registry);
+	r = ufi_range_find(task->mm, f->addr);
+	verdict = r ? fault_in_range(task, r, f) : fault_no_trap(task, f);
+	ufi_rwlock_read_end(task, &task->mm->registry);
+	return verdict;
+}
+
+enum ufi_verdict ufi_fault(struct ufi_mm *mm, struct ufi_fault *f)
+{
+	struct ufi_task task = {.mm = mm, .mmu = mm->mmu};
+	int verdict;
+
+	task.tid = mm->mmu->ops->self(mm->mmu);
+	for (unsigned round = 0; (verdict = fault_look(&task, f)) == -EBUSY; round++)
+		ufi_fill_await(&task, round);
+	if (verdict == FAULT_DOUBTED)
+		return UFI_FAULT_RETRY;
+	ufi_doubt_end(&task);
+	return (enum ufi_verdict)verdict;
+}
+
+void ufi_fault_remind(struct ufi_mm *mm, struct ufi_fault *f)
+{
+	struct ufi_task task = {.mm = mm, .mmu = mm->mmu};
+
+	task.tid = mm->mmu->ops->self(mm->mmu);
+	fault_remind(&task, f);
+}
+
+void ufi_fault_end(struct ufi_mm *mm, struct ufi_fault *f)
+{
+	struct ufi_task task = {.mm = mm, .mmu = mm->mmu};
+
+	task.tid = mm->mmu->ops->self(mm->mmu);
+	fault_dequeue(&task, f);
+}

@@ -1,0 +1,368 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Owns the registry: which spans are registered, sorted by address, and what
+ * one mapping is in the eyes of the kernel. Never looks at a page's content.
+ */
+#include "base/step.h"
+#include "engine/pagestate.h"
+
+/* Objects of one size are carved from slabs of this size and recycled. */
+#define RANGE_SLAB UINT64_C(65536)
+
+/* A chunk is at least this long, and a range has at most so many. */
+#define CHUNK_MIN (UINT64_C(2) << 20)
+#define CHUNKS_MAX UINT64_C(4096)
+
+uint32_t ufi_range_lower(const struct ufi_mm *mm, uint64_t addr)
+{
+	const struct ufi_table *table = mm->table;
+	uint32_t low = 0;
+	uint32_t high = table->n;
+
+	while (low < high) {
+		uint32_t mid = low + (high - low) / 2;
+
+		if (table->range[mid]->end > addr)
+			high = mid;
+		else
+			low = mid + 1;
+	}
+	return low;
+}
+
+struct ufi_range *ufi_range_find(const struct ufi_mm *mm, uint64_t addr)
+{
+	const struct ufi_table *table = mm->table;
+	uint32_t i = ufi_range_lower(mm, addr);
+
+	if (i == table->n || table->range[i]->start > addr)
+		return NULL;
+	return table->range[i];
+}
+
+/* Would the kernel keep A and B, which follow each other, as one VMA? */
+static bool range_same_vma(const struct ufi_range *a, const struct ufi_range *b)
+{
+	if (a->end != b->start || a->ctx != b->ctx || a->modes != b->modes || a->prot != b->prot ||
+	    a->mem != b->mem || a->shared != b->shared || a->object != b->object)
+		return false;
+	return !a->object || a->offset + (a->end - a->start) == b->offset;
+}
+
+/* spec: fill.7 */
+bool ufi_range_covers(const struct ufi_mm *mm, uint64_t start, uint64_t end)
+{
+	const struct ufi_table *table = mm->table;
+	uint32_t i = ufi_range_lower(mm, start);
+
+	if (i == table->n || table->range[i]->start > start)
+		return false;
+	while (table->range[i]->end < end) {
+		if (i + 1 == table->n || !range_same_vma(table->range[i], table->range[i + 1]))
+			return false;
+		i++;
+	}
+	return true;
+}
+
+static struct ufi_range *range_alloc(struct ufi_mm *mm)
+{
+	struct ufi_range *r = mm->free_ranges;
+
+	if (!r) {
+		r = mm->mmu->ops->alloc(mm->mmu, RANGE_SLAB);
+		if (!r)
+			return NULL;
+		for (uint64_t n = RANGE_SLAB / sizeof(*r); n > 1; n--, r++) {
+			r->next_free = mm->free_ranges;
+			mm->free_ranges = r;
+		}
+	} else {
+		mm->free_ranges = r->next_free;
+	}
+	memset(r, 0, sizeof(*r));
+	return r;
+}
+
+static void range_free(struct ufi_mm *mm, struct ufi_range *r)
+{
+	struct ufi_states *states = r->states;
+
+	if (states && --states->refs == 0)
+		mm->mmu->ops->free(mm->mmu, states, states->size);
+	r->states = NULL;
+	r->next_free = mm->free_ranges;
+	mm->free_ranges = r;
+}
+
+static struct ufi_table *range_spare(const struct ufi_mm *mm)
+{
+	return mm->tables[mm->table == mm->tables[0]];
+}
+
+/* As the I-th. At the end there is room behind what is in force. */
+static int range_insert(struct ufi_mm *mm, uint32_t i, struct ufi_range *r)
+{
+	struct ufi_table *now = mm->table;
+	struct ufi_table *next = range_spare(mm);
+	uint32_t n = now->n;
+
+	if (n == mm->ranges_max)
+		return -ENOMEM;
+	if (i == n) {
+		now->range[n] = r;
+		now->n = n + 1;
+		return 0;
+	}
+	memcpy(next->range, now->range, i * sizeof(r));
+	next->range[i] = r;
+	memcpy(&next->range[i + 1], &now->range[i], (n - i) * sizeof(r));
+	next->n = n + 1;
+	mm->table = next;
+	return 0;
+}
+
+void ufi_range_end(struct ufi_mm *mm, uint64_t start, uint64_t end, enum ufi_life how)
+{
+	const struct ufi_table *table = mm->table;
+
+	for (uint32_t i = ufi_range_lower(mm, start); i < table->n && table->range[i]->start < end;
+	     i++)
+		table->range[i]->life = how;
+}
+
+/* Detached more than once are those of a writer that was killed at it. */
+void ufi_range_reap(struct ufi_mm *mm)
+{
+	struct ufi_table *now = mm->table;
+	struct ufi_table *next = range_spare(mm);
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < now->n; i++) {
+		struct ufi_range *r = now->range[i];
+
+		if (r->life == UFI_RANGE_KEPT)
+			next->range[n++] = r;
+		else
+			mm->mmu->ops->detach(mm->mmu, r, r->life == UFI_RANGE_GONE);
+	}
+	if (n == now->n)
+		return;
+	next->n = n;
+	uf_step();
+	mm->table = next;
+	uf_step();
+	for (uint32_t i = 0; i < now->n; i++) {
+		if (now->range[i]->life != UFI_RANGE_KEPT)
+			range_free(mm, now->range[i]);
+	}
+}
+
+static uint64_t range_chunk(uint64_t len)
+{
+	uint64_t chunk = CHUNK_MIN;
+
+	while (len / chunk > CHUNKS_MAX)
+		chunk *= 2;
+	return chunk;
+}
+
+static int range_states(struct ufi_mm *mm, struct ufi_range *r)
+{
+	size_t size = sizeof(struct ufi_states) + (r->end - r->start) / mm->mmu->page_size;
+
+	r->states = mm->mmu->ops->alloc(mm->mmu, size);
+	if (!r->states)
+		return -ENOMEM;
+	r->states->refs = 1;
+	r->states->size = size;
+	return 0;
+}
+
+static void range_init(struct ufi_range *r, struct ufi_ctx *ctx, const struct uf_vma *vma,
+		       uint64_t modes)
+{
+	r->life = UFI_RANGE_FRESH;
+	r->start = vma->start;
+	r->end = vma->end;
+	r->ctx = ctx;
+	r->modes = modes;
+	r->chunk = range_chunk(vma->end - vma->start);
+	r->mem = vma->mem;
+	r->offset = vma->offset;
+	r->object = vma->object;
+	r->prot = vma->prot;
+	r->shared = vma->shared;
+	r->trap = ctx->trap;
+	r->fill = ctx->fill;
+}
+
+int ufi_range_create(struct ufi_ctx *ctx, const struct uf_vma *vma, uint64_t modes,
+		     struct ufi_range **out)
+{
+	struct ufi_mm *mm = ctx->mm;
+	struct ufi_range *r = range_alloc(mm);
+	int err;
+
+	if (!r)
+		return -ENOMEM;
+	range_init(r, ctx, vma, modes);
+	err = range_states(mm, r);
+	if (!err)
+		err = range_insert(mm, ufi_range_lower(mm, r->start), r);
+	if (err) {
+		range_free(mm, r);
+		return err;
+	}
+	err = mm->mmu->ops->attach(mm->mmu, r);
+	if (err) {
+		/* It has closed nothing that would have to be opened. */
+		r->life = UFI_RANGE_GONE;
+		ufi_range_reap(mm);
+		return err;
+	}
+	*out = r;
+	return 0;
+}
+
+/*
+ * The range that crosses ADDR, if any, becomes two. Until the lower one ends
+ * where the higher begins it stands for both: see repair.c.
+ */
+static int range_split(struct ufi_mm *mm, uint64_t addr)
+{
+	uint32_t i = ufi_range_lower(mm, addr);
+	struct ufi_range *low = ufi_range_find(mm, addr);
+	struct ufi_range *high;
+	uint64_t delta;
+
+	if (!low || low->start == addr)
+		return 0;
+	high = range_alloc(mm);
+	if (!high)
+		return -ENOMEM;
+	*high = *low;
+	delta = addr - low->start;
+	high->start = addr;
+	high->state_off += delta / mm->mmu->page_size;
+	if (high->object)
+		high->offset += delta;
+	if (high->alias)
+		high->alias += delta;
+	high->states->refs++;
+	if (range_insert(mm, i + 1, high)) {
+		range_free(mm, high);
+		return -ENOMEM;
+	}
+	uf_step();
+	low->end = addr;
+	return 0;
+}
+
+int ufi_range_isolate(struct ufi_mm *mm, uint64_t start, uint64_t end)
+{
+	int err = range_split(mm, start);
+
+	if (!err)
+		err = range_split(mm, end);
+	UFI_VALIDATE_MM(mm);
+	return err;
+}
+
+static uint64_t range_unknown_end(const struct ufi_range *r, uint64_t at, uint64_t end,
+				  uint64_t page)
+{
+	while (at < end && ufi_page_get(ufi_page_state(r, at, page)) == UFI_PAGE_UNKNOWN)
+		at += page;
+	return at;
+}
+
+/*
+ * A settler that was killed has left a part of the chunk behind that is armed
+ * already, and may have been filled since: to arm it again would close it.
+ */
+static int range_arm_unknown(struct ufi_task *task, struct ufi_range *r, uint64_t start,
+			     uint64_t end)
+{
+	uint64_t page = task->mmu->page_size;
+	uint64_t at = start;
+
+	while (at < end) {
+		uint64_t run = range_unknown_end(r, at, end, page);
+		int err;
+
+		if (run == at) {
+			at += page;
+			continue;
+		}
+		err = task->mmu->ops->arm(task->mmu, r, at, run - at);
+		if (err)
+			return err;
+		for (; at < run; at += page) {
+			ufi_page_turn(ufi_page_state(r, at, page), UFI_PAGE_UNKNOWN,
+				      UFI_PAGE_MISSING);
+			uf_step();
+		}
+	}
+	return 0;
+}
+
+int ufi_range_settle(struct ufi_task *task, struct ufi_range *r, uint64_t addr)
+{
+	struct ufi_mm *mm = task->mm;
+	uint64_t page = mm->mmu->page_size;
+	uint64_t start = uf_max(uf_align_down(addr, r->chunk), r->start);
+	uint64_t end = uf_min(uf_align_down(addr, r->chunk) + r->chunk, r->end);
+	int err = 0;
+
+	ufi_lock_take(task, &mm->settle);
+	if (ufi_page_get(ufi_page_state(r, addr, page)) == UFI_PAGE_UNKNOWN)
+		err = range_arm_unknown(task, r, start, end);
+	ufi_lock_release(task, &mm->settle);
+	return err;
+}
+
+/* Nobody else can be in this range: the registry is locked for writing. */
+static int range_adopt_run(struct ufi_task *task, struct ufi_range *r, uint64_t start, uint64_t end)
+{
+	uint64_t page = task->mmu->page_size;
+	int err;
+
+	for (uint64_t at = start; at < end; at += page) {
+		_Atomic uint8_t *state = ufi_page_state(r, at, page);
+
+		if (ufi_page_get(state) == UFI_PAGE_UNKNOWN) {
+			err = ufi_range_settle(task, r, at);
+			if (err)
+				return err;
+		}
+		ufi_page_turn(state, UFI_PAGE_MISSING, UFI_PAGE_BUSY);
+	}
+	err = task->mmu->ops->open(task->mmu, r, start, end - start);
+	for (uint64_t at = start; at < end; at += page)
+		ufi_page_turn(ufi_page_state(r, at, page), UFI_PAGE_BUSY,
+			      err ? UFI_PAGE_MISSING : UFI_PAGE_PRESENT);
+	return err;
+}
+
+/* spec: register.13, fault.12 */
+int ufi_range_adopt(struct ufi_task *task, struct ufi_range *r)
+{
+	const struct uf_mmu_ops *ops = task->mmu->ops;
+	uint64_t at = r->start;
+	uint64_t start;
+	uint64_t end;
+	int err;
+
+	while (at < r->end) {
+		err = ops->populated(task->mmu, r, at, &start, &end);
+		if (err == -ENOENT)
+			return 0;
+		if (!err)
+			err = range_adopt_run(task, r, start, end);
+		if (err)
+			return err;
+		at = end;
+	}
+	return 0;
+}

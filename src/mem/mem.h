@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * A memory type: what userfaults mean on one kind of memory. The built-in
+ * ones are anon.c and shmem.c; a machine's vma_find() says which one a
+ * mapping has. The idea is the kernel's vm_uffd_ops.
+ *
+ * What holds for every callback: it obeys the rules of mmu/mmu.h, which it may
+ * call; the registry is locked for reading; the pages are closed and marked
+ * busy, so nobody else fills them; it never waits for a fault.
+ */
+#ifndef UF_MEM_MEM_H
+#define UF_MEM_MEM_H
+
+#include <stdint.h>
+
+#include "mmu/mmu.h"
+
+struct uf_mem_ops {
+	const char *name;
+
+	/* UF_REGISTER_MODE_* that a range of this type can have; not 0. */
+	uint64_t modes;
+
+	/* 1 << UF_NR_*: ioctls beyond API, REGISTER, UNREGISTER and WAKE. */
+	uint64_t ioctls;
+
+	/*
+	 * Which pages exist although this mapping has none of them: vec[i] = 1.
+	 * They are mapped without a MISSING fault, and a COPY meets EEXIST.
+	 */
+	int (*find)(struct uf_mmu *mmu, struct ufi_range *r, uint64_t addr, uint64_t len,
+		    uint8_t *vec);
+
+	/*
+	 * Give pages their content, from SRC or zeros; they stay closed. Answers
+	 * as uf_mmu_ops.write. Inverse: take_back.
+	 */
+	int64_t (*copy)(struct uf_mmu *mmu, struct ufi_range *r, uint64_t addr, uint64_t len,
+			uint64_t src);
+	int64_t (*zero)(struct uf_mmu *mmu, struct ufi_range *r, uint64_t addr, uint64_t len);
+
+	/* Undo copy or zero on pages that nobody has seen. */
+	void (*take_back)(struct uf_mmu *mmu, struct ufi_range *r, uint64_t addr, uint64_t len);
+};
+
+/* Private anonymous memory: a page exists when this mapping has it. */
+extern const struct uf_mem_ops uf_mem_anon;
+
+/* Shared memory (memfd, MAP_SHARED | MAP_ANONYMOUS, tmpfs): a page exists when the page cache has
+ * it. */
+extern const struct uf_mem_ops uf_mem_shmem;
+
+#endif
