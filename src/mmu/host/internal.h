@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What the files of the host machine share; nothing here is for others. */
+#ifndef UF_MMU_HOST_INTERNAL_H
+#define UF_MMU_HOST_INTERNAL_H
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <ucontext.h>
+
+#include "base/span.h"
+#include "engine/engine.h"
+#include "mmu/host/host.h"
+#include "mmu/host/sys.h"
+
+/* Advice that Debian 12's headers do not know. */
+#define HOST_MADV_DONTNEED_LOCKED 24
+#define HOST_MADV_POPULATE_READ 22
+#define HOST_MADV_POPULATE_WRITE 23
+#define HOST_MADV_GUARD_INSTALL 102
+#define HOST_MADV_GUARD_REMOVE 103
+
+/* The kernel's struct sigaction, which libc's is not. */
+struct host_sigaction {
+	void *handler;
+	unsigned long flags;
+	void *restorer;
+	uint64_t mask;
+};
+
+struct host {
+	struct uf_mmu mmu; /* first */
+	struct ufi_mm mm;
+	struct ufi_host_caps caps;
+	_Atomic int started;
+	_Atomic uint32_t epoch; /* how many forks lie between us and the first process */
+	int cpus;
+	int proc_fd;	    /* O_PATH on /proc, or -1: outlives chroot, and follows fork */
+	int mem_fd;	    /* /proc/self/mem, or -1 */
+	uint32_t shmem_dev; /* major << 20 | minor of the kernel's own shmem mount */
+
+	/*
+	 * On a page that a fork child sees wiped: zero there tells a child that
+	 * was made behind libc's back that all this is its parent's.
+	 */
+	_Atomic uint32_t *canary;
+
+	/* The program's actions for SIGSEGV and SIGBUS; changed under the lock. */
+	struct ufi_lock chain_lock;
+	struct host_sigaction chain[2];
+};
+
+extern struct host ufi_host;
+
+/* A context's doorbell, both descriptors ours; its address is the cookie. */
+struct host_bell {
+	int ring;  /* a byte sent here makes the program's descriptor readable */
+	int drain; /* a duplicate of the program's descriptor, to take the byte back by */
+};
+
+static inline struct host *host_of(struct uf_mmu *mmu)
+{
+	return (struct host *)mmu;
+}
+
+/* The program's addresses are numbers to the engine; here they become pointers. */
+static inline void *host_ptr(uint64_t addr)
+{
+	return (void *)(uintptr_t)addr;
+}
+
+static inline int host_prot(uint32_t prot)
+{
+	return (prot & UF_PROT_READ ? PROT_READ : 0) | (prot & UF_PROT_WRITE ? PROT_WRITE : 0) |
+	       (prot & UF_PROT_EXEC ? PROT_EXEC : 0);
+}
+
+/* --- host.c --- */
+/* Is this the process that started the machine? */
+bool ufi_host_ours(void);
+/* And does it run? Then its signal handlers are installed. */
+bool ufi_host_running(void);
+uint64_t ufi_host_page_size(void);
+/* In a fork child: every trap falls, the machine is as if never started. */
+void ufi_host_child(void);
+/*
+ * A duplicate of FD of our own, at a number where programs do not look; FD is
+ * closed, unless KEEP or it fails. Inverse: disown, which closes (-1: nothing).
+ */
+int ufi_host_own_fd(int fd, bool keep) UF_MUST_USE;
+void ufi_host_disown_fd(int fd);
+
+/* --- arena.c: addresses of our own. AS-Safe, signals blocked. --- */
+/*
+ * LEN bytes of addresses that are reserved, for MAP_FIXED or MREMAP_FIXED; 0:
+ * there are none. Inverse: give, which unmaps whatever stands there.
+ */
+uint64_t ufi_arena_take(uint64_t len) UF_MUST_USE;
+void ufi_arena_give(uint64_t start, uint64_t len);
+/* uf_mmu_ops.alloc and free. */
+void *ufi_arena_alloc(struct uf_mmu *mmu, size_t len);
+void ufi_arena_free(struct uf_mmu *mmu, void *p, size_t len);
+/* The first address at or above ADDR that is not in our memory. */
+uint64_t ufi_arena_beyond(uint64_t addr);
+/* Around a fork: the child must not find it in the midst of a change. */
+void ufi_arena_fork_prepare(struct ufi_task *task);
+void ufi_arena_fork_parent(struct ufi_task *task);
+void ufi_arena_fork_child(void);
+
+/* --- maps.c --- */
+int ufi_maps_find(struct uf_mmu *mmu, uint64_t addr, struct uf_vma *vma) UF_MUST_USE;
+bool ufi_maps_accessible(struct uf_mmu *mmu, uint64_t addr, uint32_t access);
+uint32_t ufi_maps_device(struct uf_mmu *mmu, uint64_t addr);
+/* The object mapped at ADDR, and where in it that is: a descriptor. Needs CAP_SYS_ADMIN. */
+int ufi_maps_object(uint64_t addr, uint64_t *offset) UF_MUST_USE;
+int ufi_maps_open(const char *name, int flags) UF_MUST_USE; /* below /proc */
+
+/* --- pagemap.c --- */
+int ufi_pagemap_populated(struct uf_mmu *mmu, struct ufi_range *r, uint64_t addr, uint64_t *start,
+			  uint64_t *end) UF_MUST_USE;
+int ufi_pagemap_cached(struct uf_mmu *mmu, struct ufi_range *r, uint64_t addr, uint64_t len,
+		       uint8_t *vec) UF_MUST_USE;
+bool ufi_pagemap_works(void);
+
+/* --- trap.c --- */
+int ufi_trap_attach(struct uf_mmu *mmu, struct ufi_range *r) UF_MUST_USE;
+void ufi_trap_detach(struct uf_mmu *mmu, struct ufi_range *r, bool gone);
+int ufi_trap_arm(struct uf_mmu *mmu, struct ufi_range *r, uint64_t addr, uint64_t len) UF_MUST_USE;
+int ufi_trap_open(struct uf_mmu *mmu, struct ufi_range *r, uint64_t addr, uint64_t len) UF_MUST_USE;
+int ufi_trap_close(struct uf_mmu *mmu, struct ufi_range *r, uint64_t addr,
+		   uint64_t len) UF_MUST_USE;
+int ufi_trap_reprotect(struct uf_mmu *mmu, struct ufi_range *r, uint64_t addr, uint64_t len,
+		       bool is_open) UF_MUST_USE;
+
+/* --- door.c --- */
+int64_t ufi_door_write(struct uf_mmu *mmu, struct ufi_range *r, uint64_t addr, uint64_t len,
+		       uint64_t src) UF_MUST_USE;
+int64_t ufi_door_write_zero(struct uf_mmu *mmu, struct ufi_range *r, uint64_t addr,
+			    uint64_t len) UF_MUST_USE;
+void ufi_door_take_back(struct uf_mmu *mmu, struct ufi_range *r, uint64_t addr, uint64_t len);
+
+/* --- thread.c --- */
+void ufi_thread_block(struct uf_mmu *mmu, struct uf_sigmask *saved);
+void ufi_thread_restore(struct uf_mmu *mmu, const struct uf_sigmask *saved);
+uint32_t ufi_thread_self(struct uf_mmu *mmu);
+bool ufi_thread_alive(struct uf_mmu *mmu, uint32_t tid);
+int ufi_thread_park(struct uf_mmu *mmu, _Atomic uint32_t *word, uint32_t value,
+		    uint64_t timeout_ns);
+int ufi_thread_unpark(struct uf_mmu *mmu, _Atomic uint32_t *word, int n);
+bool ufi_thread_spin(struct uf_mmu *mmu, unsigned i);
+
+/* --- signal.c --- */
+int ufi_signal_install(void) UF_MUST_USE;
+int ufi_user_copy_in(struct uf_mmu *mmu, void *to, uint64_t from, size_t n) UF_MUST_USE;
+int ufi_user_copy_out(struct uf_mmu *mmu, uint64_t to, const void *from, size_t n) UF_MUST_USE;
+int ufi_user_touch(struct uf_mmu *mmu, uint64_t addr, uint32_t access,
+		   const struct uf_sigmask *saved) UF_MUST_USE;
+
+/* --- arch_*.c: what differs between processors --- */
+
+/*
+ * Accesses that may fault. When the handler finds the program counter inside
+ * one of them, its kind says what to do.
+ */
+enum host_access {
+	HOST_ACCESS_PROGRAM, /* none of ours: the program's own */
+	HOST_ACCESS_COPY,    /* must not wait: it fails */
+	HOST_ACCESS_TOUCH,   /* waits like an access of the program; fails where that would get a
+				signal */
+	HOST_ACCESS_TOUCH_KERNEL /* the same as a system call would */
+};
+
+/* Once, when the machine starts. */
+void ufi_arch_init(void);
+
+/* Bytes that could not be copied, counted from the end. */
+size_t ufi_arch_copy(void *to, const void *from, size_t n);
+/* 0, or -1 if the byte cannot be accessed. The last two write it back unchanged, atomically. */
+int ufi_arch_touch(const void *addr);
+int ufi_arch_touch_kernel(const void *addr);
+int ufi_arch_touch_write(void *addr);
+int ufi_arch_touch_kernel_write(void *addr);
+
+enum host_access ufi_arch_access(const ucontext_t *uc);
+/* The access at hand fails: go on where it returns that. */
+void ufi_arch_fail(ucontext_t *uc);
+/* UF_PROT_* bit of the faulting access. */
+uint32_t ufi_arch_fault_kind(const ucontext_t *uc);
+/* For struct host_sigaction.restorer; NULL where the kernel needs none. */
+extern const unsigned long ufi_arch_sa_restorer_flag;
+void *ufi_arch_sa_restorer(void);
+void ufi_arch_pause(void);
+
+#endif

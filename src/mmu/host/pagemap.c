@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Owns the question which pages exist: in the page tables (PAGEMAP_SCAN, else
+ * the pagemap file, else mincore) and in the page cache (mincore on the alias).
+ */
+#include <linux/ioctl.h>
+
+#include "mmu/host/internal.h"
+
+struct pagemap_region {
+	uint64_t start;
+	uint64_t end;
+	uint64_t categories;
+};
+
+struct pagemap_scan {
+	uint64_t size;
+	uint64_t flags;
+	uint64_t start;
+	uint64_t end;
+	uint64_t walk_end;
+	uint64_t vec;
+	uint64_t vec_len;
+	uint64_t max_pages;
+	uint64_t category_inverted;
+	uint64_t category_mask;
+	uint64_t category_anyof_mask;
+	uint64_t return_mask;
+};
+
+#define PAGEMAP_SCAN_IOCTL _IOWR('f', 16, struct pagemap_scan)
+#define PAGEMAP_IS_PRESENT (1u << 3)
+#define PAGEMAP_IS_SWAPPED (1u << 4)
+#define PAGEMAP_IS_GUARD (1u << 8)
+
+/* Bits of an entry of the file: present or swapped; a guard marker is told as swapped, too. */
+#define PAGEMAP_POPULATED (UINT64_C(3) << 62)
+#define PAGEMAP_GUARD (UINT64_C(1) << 58)
+
+/* Entries, or bytes of a mincore vector, looked at in one go. */
+#define PAGEMAP_WINDOW 512
+
+/* GUARD: the bit by which this kernel tells guard markers apart, 0 before Linux 6.15. */
+static int pagemap_scan(int fd, uint64_t addr, uint64_t limit, uint64_t guard, uint64_t *start,
+			uint64_t *end)
+{
+	struct pagemap_region region;
+	struct pagemap_scan scan = {
+		.size = sizeof(scan),
+		.start = addr,
+		.end = limit,
+		.vec = (uintptr_t)&region,
+		.vec_len = 1,
+		.category_inverted = guard,
+		.category_mask = guard,
+		.category_anyof_mask = PAGEMAP_IS_PRESENT | PAGEMAP_IS_SWAPPED,
+		.return_mask = PAGEMAP_IS_PRESENT | PAGEMAP_IS_SWAPPED,
+	};
+	long n = UF_SYS3(SYS_ioctl, fd, PAGEMAP_SCAN_IOCTL, &scan);
+
+	if (n < 0)
+		return (int)n;
+	if (n == 0)
+		return -ENOENT;
+	*start = region.start;
+	*end = region.end;
+	return 0;
+}
+
+/* vec[i] = 1 for each populated page of the window. */
+static int pagemap_read(int fd, uint64_t addr, uint64_t npages, uint64_t page, uint8_t *vec)
+{
+	uint64_t entry[PAGEMAP_WINDOW];
+	long n = UF_SYS4(SYS_pread64, fd, entry, npages * sizeof(entry[0]),
+			 addr / page * sizeof(entry[0]));
+
+	if (n != (long)(npages * sizeof(entry[0])))
+		return n < 0 ? (int)n : -EIO;
+	for (uint64_t i = 0; i < npages; i++)
+		vec[i] = (entry[i] & PAGEMAP_POPULATED) && !(entry[i] & PAGEMAP_GUARD);
+	return 0;
+}
+
+/*
+ * Without /proc. mincore does not count swap entries, so what is swapped out is
+ * asked back in first.
+ */
+static int pagemap_mincore(uint64_t addr, uint64_t len, uint64_t page, uint8_t *vec)
+{
+	long err;
+
+	UF_SYS3(SYS_madvise, addr, len, MADV_WILLNEED);
+	err = UF_SYS3(SYS_mincore, addr, len, vec);
+	for (uint64_t i = 0; !err && i < len / page; i++)
+		vec[i] &= 1;
+	return (int)err;
+}
+
+static int pagemap_walk(int fd, uint64_t addr, uint64_t limit, uint64_t page, uint64_t *start,
+			uint64_t *end)
+{
+	uint8_t vec[PAGEMAP_WINDOW];
+	bool inside = false;
+
+	for (uint64_t at = addr; at < limit; at += PAGEMAP_WINDOW * page) {
+		uint64_t npages = uf_min(PAGEMAP_WINDOW, (limit - at) / page);
+		int err = fd >= 0 ? pagemap_read(fd, at, npages, page, vec)
+				  : pagemap_mincore(at, npages * page, page, vec);
+
+		if (err)
+			return err;
+		for (uint64_t i = 0; i < npages; i++) {
+			if (vec[i] == inside)
+				continue;
+			*(inside ? end : start) = at + i * page;
+			if (inside)
+				return 0;
+			inside = true;
+		}
+	}
+	*end = limit;
+	return inside ? 0 : -ENOENT;
+}
+
+int ufi_pagemap_populated(struct uf_mmu *mmu, struct ufi_range *r, uint64_t addr, uint64_t *start,
+			  uint64_t *end)
+{
+	int fd = ufi_maps_open("self/pagemap", O_RDONLY);
+	int err = -ENOTTY;
+
+	if (fd >= 0)
+		err = pagemap_scan(fd, addr, r->end, PAGEMAP_IS_GUARD, start, end);
+	if (err == -EINVAL)
+		err = pagemap_scan(fd, addr, r->end, 0, start, end);
+	/* Any other error is that of a kernel, or an emulator, that knows no such call. */
+	if (err && err != -ENOENT)
+		err = pagemap_walk(fd, addr, r->end, mmu->page_size, start, end);
+	if (fd >= 0)
+		UF_SYS1(SYS_close, fd);
+	return err;
+}
+
+int ufi_pagemap_cached(struct uf_mmu *mmu, struct ufi_range *r, uint64_t addr, uint64_t len,
+		       uint8_t *vec)
+{
+	return pagemap_mincore(r->alias + (addr - r->start), len, mmu->page_size, vec);
+}
+
+bool ufi_pagemap_works(void)
+{
+	uint64_t here = 0;
+	uint64_t page = ufi_host.mmu.page_size;
+	uint8_t vec = 0;
+	int fd = ufi_maps_open("self/pagemap", O_RDONLY);
+	int err = fd;
+
+	if (fd >= 0) {
+		err = pagemap_read(fd, uf_align_down((uintptr_t)&here, page), 1, page, &vec);
+		UF_SYS1(SYS_close, fd);
+	}
+	return !err && vec;
+}

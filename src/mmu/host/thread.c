@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Owns sleeping, waking and signal masks: raw system calls on the calling thread. */
+#include <time.h>
+
+#include "mmu/host/internal.h"
+
+/* Rounds of a spin: some microseconds, about what a futex round trip costs. */
+#define THREAD_SPINS 128
+
+/* Faults must be delivered always: blocked, they would kill. */
+#define THREAD_SYNCHRONOUS                                                                         \
+	(1ull << (SIGSEGV - 1) | 1ull << (SIGBUS - 1) | 1ull << (SIGILL - 1) |                     \
+	 1ull << (SIGFPE - 1) | 1ull << (SIGTRAP - 1) | 1ull << (SIGSYS - 1))
+
+void ufi_thread_block(struct uf_mmu *mmu, struct uf_sigmask *saved)
+{
+	uint64_t all = ~THREAD_SYNCHRONOUS;
+
+	UF_SYS4(SYS_rt_sigprocmask, SIG_SETMASK, &all, &saved->bits[0], sizeof(all));
+}
+
+void ufi_thread_restore(struct uf_mmu *mmu, const struct uf_sigmask *saved)
+{
+	UF_SYS4(SYS_rt_sigprocmask, SIG_SETMASK, &saved->bits[0], NULL, sizeof(saved->bits[0]));
+}
+
+uint32_t ufi_thread_self(struct uf_mmu *mmu)
+{
+	return (uint32_t)UF_SYS0(SYS_gettid);
+}
+
+/*
+ * Who could own a priority-inheritance futex? The kernel looks the thread up
+ * and answers ESRCH for one that is gone or exiting, which kill(2) does not:
+ * to that, a zombie lives.
+ */
+bool ufi_thread_alive(struct uf_mmu *mmu, uint32_t tid)
+{
+	uint32_t word = tid;
+	long ret = UF_SYS4(SYS_futex, &word, FUTEX_TRYLOCK_PI | FUTEX_PRIVATE_FLAG, 0, NULL);
+
+	if (ret == -ENOSYS)
+		ret = UF_SYS2(SYS_tkill, tid, 0);
+	return ret != -ESRCH;
+}
+
+int ufi_thread_park(struct uf_mmu *mmu, _Atomic uint32_t *word, uint32_t value, uint64_t timeout_ns)
+{
+	struct timespec ts = {.tv_sec = (time_t)(timeout_ns / 1000000000u),
+			      .tv_nsec = (long)(timeout_ns % 1000000000u)};
+	long ret = UF_SYS4(SYS_futex, word, FUTEX_WAIT | FUTEX_PRIVATE_FLAG, value,
+			   timeout_ns ? &ts : NULL);
+
+	return ret == -ETIMEDOUT || ret == -EINTR ? (int)ret : 0;
+}
+
+int ufi_thread_unpark(struct uf_mmu *mmu, _Atomic uint32_t *word, int n)
+{
+	long ret = UF_SYS3(SYS_futex, word, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, n);
+
+	return ret > 0 ? (int)ret : 0;
+}
+
+bool ufi_thread_spin(struct uf_mmu *mmu, unsigned i)
+{
+	if (i >= THREAD_SPINS || host_of(mmu)->cpus == 1)
+		return false;
+	ufi_arch_pause();
+	return true;
+}

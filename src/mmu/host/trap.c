@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Owns the traps: what makes a page fault. A range begins as one PROT_NONE
+ * mapping, which costs the same for a page and for a terabyte. With guard
+ * markers a chunk is given its protection back when it is armed, and from
+ * then on opening a page means dropping its marker; without them it means
+ * mprotect, and splits the mapping.
+ */
+#include "mmu/host/internal.h"
+
+static int trap_advise(uint64_t addr, uint64_t len, int advice)
+{
+	return (int)UF_SYS3(SYS_madvise, addr, len, advice);
+}
+
+static int trap_protect(uint64_t addr, uint64_t len, int prot)
+{
+	return (int)UF_SYS3(SYS_mprotect, addr, len, prot);
+}
+
+/* Private memory cannot be written past a guard marker, so there the trap is PROT_NONE. */
+static int trap_choose_private(const struct host *h, struct ufi_range *r)
+{
+	if (r->trap == UF_TRAP_GUARD || r->fill == UF_FILL_ALIAS)
+		return -EOPNOTSUPP;
+	r->trap = UF_TRAP_MPROTECT;
+	if (r->fill == UF_FILL_AUTO)
+		r->fill = h->caps.procmem ? UF_FILL_PROCMEM : UF_FILL_MREMAP;
+	return r->fill == UF_FILL_PROCMEM && !h->caps.procmem ? -EOPNOTSUPP : 0;
+}
+
+/* Without the pagemap a guard marker could not be told from a page. */
+static int trap_choose_shared(const struct host *h, struct ufi_range *r)
+{
+	bool guard = h->caps.guard_shmem && h->caps.pagemap;
+
+	if (r->fill == UF_FILL_PROCMEM || r->fill == UF_FILL_MREMAP)
+		return -EOPNOTSUPP;
+	r->fill = UF_FILL_ALIAS;
+	if (r->trap == UF_TRAP_AUTO)
+		r->trap = guard ? UF_TRAP_GUARD : UF_TRAP_MPROTECT;
+	return r->trap == UF_TRAP_GUARD && !guard ? -EOPNOTSUPP : 0;
+}
+
+/*
+ * Length 0 duplicates a shared mapping without its descriptor. Emulators of
+ * other processors do not know that; but there whoever is privileged gets the
+ * descriptor from /proc.
+ */
+static int trap_map_again(const struct ufi_range *r, uint64_t at, uint64_t len)
+{
+	long ret = UF_SYS5(SYS_mremap, r->start, 0, len, MREMAP_MAYMOVE | MREMAP_FIXED, at);
+	int err = (int)ret;
+	uint64_t offset;
+	int fd;
+
+	if (ret == (long)at)
+		return trap_protect(at, len, PROT_READ | PROT_WRITE);
+	fd = ufi_maps_object(r->start, &offset);
+	if (fd < 0)
+		return err;
+	ret = UF_SYS6(SYS_mmap, at, len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd,
+		      offset);
+	UF_SYS1(SYS_close, fd);
+	return ret == (long)at ? 0 : err;
+}
+
+static int trap_make_alias(struct ufi_range *r)
+{
+	uint64_t len = r->end - r->start;
+	uint64_t at = ufi_arena_take(len);
+	int err;
+
+	if (!at)
+		return -ENOMEM;
+	err = trap_map_again(r, at, len);
+	if (err) {
+		ufi_arena_give(at, len);
+		return err == -ENOMEM ? -ENOMEM : -EOPNOTSUPP;
+	}
+	/* A child has no business with it, nor has a core dump. */
+	trap_advise(at, len, MADV_DONTFORK);
+	trap_advise(at, len, MADV_DONTDUMP);
+	r->alias = at;
+	return 0;
+}
+
+/* Forgotten first: killed in between, we lose the addresses and do not give them twice. */
+static void trap_drop_alias(struct ufi_range *r)
+{
+	uint64_t alias = r->alias;
+
+	r->alias = 0;
+	if (alias)
+		ufi_arena_give(alias, r->end - r->start);
+}
+
+int ufi_trap_attach(struct uf_mmu *mmu, struct ufi_range *r)
+{
+	const struct host *h = host_of(mmu);
+	int err;
+
+	err = r->shared ? trap_choose_shared(h, r) : trap_choose_private(h, r);
+	if (!err && r->shared)
+		err = trap_make_alias(r);
+	if (err)
+		return err;
+	err = trap_protect(r->start, r->end - r->start, PROT_NONE);
+	if (err)
+		trap_drop_alias(r);
+	return err;
+}
+
+/* Opening the whole range merges what the traps had split, so it needs no new mappings. */
+void ufi_trap_detach(struct uf_mmu *mmu, struct ufi_range *r, bool gone)
+{
+	uint64_t len = r->end - r->start;
+
+	if (!gone) {
+		if (r->trap == UF_TRAP_GUARD)
+			trap_advise(r->start, len, HOST_MADV_GUARD_REMOVE);
+		trap_protect(r->start, len, host_prot(r->prot));
+	}
+	trap_drop_alias(r);
+}
+
+int ufi_trap_arm(struct uf_mmu *mmu, struct ufi_range *r, uint64_t addr, uint64_t len)
+{
+	int err;
+
+	if (r->trap != UF_TRAP_GUARD)
+		return 0;
+	err = trap_advise(addr, len, HOST_MADV_GUARD_INSTALL);
+	return err ? err : trap_protect(addr, len, host_prot(r->prot));
+}
+
+/* With the protection that the program gave it. spec: fill.9 */
+int ufi_trap_open(struct uf_mmu *mmu, struct ufi_range *r, uint64_t addr, uint64_t len)
+{
+	if (r->trap == UF_TRAP_GUARD)
+		return trap_advise(addr, len, HOST_MADV_GUARD_REMOVE);
+	return trap_protect(addr, len, host_prot(r->prot));
+}
+
+int ufi_trap_close(struct uf_mmu *mmu, struct ufi_range *r, uint64_t addr, uint64_t len)
+{
+	if (r->trap == UF_TRAP_GUARD)
+		return trap_advise(addr, len, HOST_MADV_GUARD_INSTALL);
+	return trap_protect(addr, len, PROT_NONE);
+}
+
+int ufi_trap_reprotect(struct uf_mmu *mmu, struct ufi_range *r, uint64_t addr, uint64_t len,
+		       bool is_open)
+{
+	if (r->trap != UF_TRAP_GUARD && !is_open)
+		return 0;
+	return trap_protect(addr, len, host_prot(r->prot));
+}
