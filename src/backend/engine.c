@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Seam A over our own engine: contexts of this process, on the host machine.
+ *
+ * The descriptor is a doorbell: one end of a socket pair, readable while a
+ * message waits, so that poll, select and epoll work without our help. Reads
+ * and ioctls never go through it, as a fault must not depend on the room in a
+ * socket's buffer.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/socket.h>
+
+#include "backend/backend.h"
+#include "mmu/host/host.h"
+#include "mmu/host/internal.h"
+
+struct engine_ctx {
+	struct ufi_ctx *ctx;
+	struct host_bell bell;
+	uint32_t epoch; /* in which it was made: elsewhere it is a parent's */
+};
+
+_Static_assert(sizeof(struct iovec) == sizeof(struct ufi_iovec) &&
+		       offsetof(struct iovec, iov_len) == offsetof(struct ufi_iovec, len),
+	       "a segment is the same to both");
+_Static_assert(UFI_POLLIN == POLLIN && UFI_POLLERR == POLLERR, "as Linux numbers them");
+
+static enum uf_trap engine_trap(enum uf_trap_choice choice)
+{
+	switch (choice) {
+	case UF_TRAP_CHOICE_GUARD:
+		return UF_TRAP_GUARD;
+	case UF_TRAP_CHOICE_MPROTECT:
+		return UF_TRAP_MPROTECT;
+	case UF_TRAP_CHOICE_AUTO:
+		break;
+	}
+	return UF_TRAP_AUTO;
+}
+
+static enum uf_fill engine_fill(enum uf_fill_choice choice)
+{
+	switch (choice) {
+	case UF_FILL_CHOICE_ALIAS:
+		return UF_FILL_ALIAS;
+	case UF_FILL_CHOICE_PROCMEM:
+		return UF_FILL_PROCMEM;
+	case UF_FILL_CHOICE_MREMAP:
+		return UF_FILL_MREMAP;
+	case UF_FILL_CHOICE_AUTO:
+		break;
+	}
+	return UF_FILL_AUTO;
+}
+
+/*
+ * The program's end in *FD; ours, and a duplicate of the program's to empty it by, in BELL.
+ * spec: open.3
+ */
+static int engine_make_bell(int flags, struct host_bell *bell, int *fd)
+{
+	int cloexec = flags & O_CLOEXEC ? FD_CLOEXEC : 0;
+	/* Datagrams: no end of file, should the program read what is not meant to be read. */
+	int type = SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK;
+	int pair[2];
+	long err = UF_SYS4(SYS_socketpair, AF_UNIX, type, 0, pair);
+
+	if (err)
+		return (int)err;
+	bell->drain = ufi_host_own_fd(pair[0], true);
+	bell->ring = ufi_host_own_fd(pair[1], false);
+	err = bell->drain < 0 ? bell->drain : bell->ring;
+	if (err >= 0)
+		err = UF_SYS3(SYS_fcntl, pair[0], F_SETFD, cloexec);
+	if (err >= 0)
+		err = UF_SYS3(SYS_fcntl, pair[0], F_SETFL, flags & O_NONBLOCK);
+	if (err >= 0) {
+		*fd = pair[0];
+		return 0;
+	}
+	UF_SYS1(SYS_close, pair[0]);
+	if (bell->ring < 0)
+		UF_SYS1(SYS_close, pair[1]);
+	ufi_host_disown_fd(bell->drain);
+	ufi_host_disown_fd(bell->ring);
+	return (int)err;
+}
+
+static void engine_free(struct ufi_mm *mm, struct engine_ctx *e)
+{
+	ufi_host_disown_fd(e->bell.drain);
+	ufi_host_disown_fd(e->bell.ring);
+	mm->mmu->ops->free(mm->mmu, e, sizeof(*e));
+}
+
+static int engine_open(const struct uf_backend_open *args, void **ctx, int *fd)
+{
+	struct ufi_ctx_options opt = {.user_mode_only = args->flags & UF_USER_MODE_ONLY,
+				      .trap = engine_trap(args->trap),
+				      .fill = engine_fill(args->fill)};
+	struct engine_ctx *e;
+	struct ufi_mm *mm;
+	const char *why;
+	int err;
+
+	err = ufi_host_start(&mm, &why);
+	if (err) {
+		args->log(args->log_arg, UF_LOG_ERROR, "the engine cannot work here: %s (error %d)",
+			  why, -err);
+		return err;
+	}
+	/* Not from malloc: the last close may come in a signal handler. */
+	e = mm->mmu->ops->alloc(mm->mmu, sizeof(*e));
+	if (!e)
+		return -ENOMEM;
+	err = engine_make_bell(args->flags, &e->bell, fd);
+	if (err) {
+		mm->mmu->ops->free(mm->mmu, e, sizeof(*e));
+		return err;
+	}
+	opt.bell_cookie = (uintptr_t)&e->bell;
+	err = ufi_ctx_open(mm, &opt, &e->ctx);
+	if (err) {
+		UF_SYS1(SYS_close, *fd);
+		engine_free(mm, e);
+		return err;
+	}
+	e->epoch = ufi_host_epoch();
+	*ctx = e;
+	return 0;
+}
+
+/* A fork child has a copy of the context, but the memory it is about is the parent's. */
+static bool engine_is_ours(const struct engine_ctx *e)
+{
+	return e->epoch == ufi_host_epoch();
+}
+
+/* spec: open.4 */
+static bool engine_nonblock(int fd)
+{
+	long flags = UF_SYS2(SYS_fcntl, fd, F_GETFL);
+
+	return flags >= 0 && (flags & O_NONBLOCK);
+}
+
+static int engine_ioctl(void *ctx, int fd, uint32_t request, uintptr_t arg)
+{
+	struct engine_ctx *e = ctx;
+
+	if (!engine_is_ours(e))
+		return -EOPNOTSUPP;
+	return ufi_ctx_ioctl(e->ctx, request, arg);
+}
+
+static ssize_t engine_readv(void *ctx, int fd, const struct iovec *iov, int niov, bool dontwait)
+{
+	struct engine_ctx *e = ctx;
+
+	if (!engine_is_ours(e))
+		return -EOPNOTSUPP;
+	return (ssize_t)ufi_ctx_read(e->ctx, (const struct ufi_iovec *)iov, (uint32_t)niov,
+				     dontwait || engine_nonblock(fd));
+}
+
+static short engine_poll(void *ctx, int fd)
+{
+	struct engine_ctx *e = ctx;
+
+	if (!engine_is_ours(e))
+		return POLLERR;
+	return (short)ufi_ctx_poll(e->ctx, engine_nonblock(fd));
+}
+
+/* Once the last user has put the context nobody rings any more: its ranges are gone. */
+static void engine_close(void *ctx)
+{
+	struct engine_ctx *e = ctx;
+	struct ufi_mm *mm = e->ctx->mm;
+
+	ufi_ctx_put(e->ctx);
+	engine_free(mm, e);
+}
+
+const struct uf_backend_ops uf_backend_engine = {
+	.name = "engine",
+	.kind = UF_BACKEND_ENGINE,
+	.open = engine_open,
+	.ioctl = engine_ioctl,
+	.readv = engine_readv,
+	.poll = engine_poll,
+	.close = engine_close,
+};
