@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What a conformance test is made of. A test is a row in a table: the clauses
+ * it proves, its name, where it makes sense; it runs once on each target, in a
+ * process of its own. It uses the public API and nothing else of the library.
+ *
+ * A check that fails prints where and what, and ends the process at once,
+ * whichever thread it is in. Nothing here runs in a fork of a fault handler.
+ */
+#ifndef UF_TESTS_CONFORM_H
+#define UF_TESTS_CONFORM_H
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <userfault.h>
+
+/* Kinds of memory. */
+enum t_mem {
+	T_ANON,	  /* private anonymous */
+	T_MEMFD,  /* a memfd, mapped shared */
+	T_SHARED, /* MAP_SHARED | MAP_ANONYMOUS */
+};
+
+/* Where a test is run. */
+struct t_target {
+	const char *name;
+	enum uf_backend backend;
+	enum t_mem mem;
+	enum uf_trap_choice trap;
+	enum uf_fill_choice fill;
+	bool first; /* of its backend: enough for what does not depend on memory */
+};
+
+/* Targets on which a row makes sense: bits. */
+enum t_where {
+	T_ALL = 0,
+	T_ONCE = 1,	    /* the memory does not matter */
+	T_PRIVATE = 2,	    /* private anonymous memory only */
+	T_OBJECT = 4,	    /* shared memory of either kind */
+	T_FILE = 8,	    /* memfd only: the size of the object matters */
+	T_KERNEL_ONLY = 16, /* see spec/differences.md */
+};
+
+struct t;
+
+struct t_case {
+	const char *clauses;
+	const char *name;
+	void (*run)(struct t *t);
+	unsigned where;
+};
+
+/* The clauses, the function, whose name is the test's, and where. */
+#define CASE(clauses, fn, where)                                                                   \
+	{                                                                                          \
+		clauses, #fn, fn, where                                                            \
+	}
+
+/* An operation: the file of spec/ of the same name. Ends with a row of NULL. */
+struct t_suite {
+	const char *name;
+	const struct t_case *cases;
+};
+
+#define T_MAPS 32
+#define T_HANDLES 8
+
+/* One run of one test. */
+struct t {
+	const struct t_target *target;
+	size_t page;
+	/* Given back at the end, whatever the test has left of them. */
+	struct uf *handles[T_HANDLES];
+	struct {
+		char *addr;
+		size_t len;
+		int fd;
+	} maps[T_MAPS];
+	int nhandles;
+	int nmaps;
+};
+
+#if defined(__has_feature)
+#define T_HAS_FEATURE(x) __has_feature(x)
+#else
+#define T_HAS_FEATURE(x) 0
+#endif
+#if defined(__SANITIZE_THREAD__) || T_HAS_FEATURE(thread_sanitizer)
+#define T_THREAD_SANITIZER 1
+#else
+#define T_THREAD_SANITIZER 0
+#endif
+#if T_THREAD_SANITIZER || defined(__SANITIZE_ADDRESS__) || T_HAS_FEATURE(address_sanitizer)
+#define T_SANITIZED 1
+#else
+#define T_SANITIZED 0
+#endif
+
+/* --- Checks --- */
+
+_Noreturn void t_fail(const char *file, int line, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+/* The whole test makes no sense here, for this reason. */
+_Noreturn void t_skip(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* The test sends a signal to a thread that waits for a page. */
+static inline void t_needs_signals(void)
+{
+	if (T_THREAD_SANITIZER)
+		t_skip("ThreadSanitizer puts off handlers until the thread makes a call");
+}
+
+/*
+ * The test needs calls on memory that an emulator of another processor does
+ * not carry out, such as advice that it accepts and ignores.
+ */
+void t_needs_linux(void);
+
+void t_equal(const char *file, int line, const char *what, long long got, long long want);
+/* Zero or a negative errno, printed as such. */
+void t_result(const char *file, int line, const char *what, long long got, long long want);
+
+#define CHECK(cond) ((cond) ? (void)0 : t_fail(__FILE__, __LINE__, "%s", #cond))
+#define CHECK_EQ(got, want) t_equal(__FILE__, __LINE__, #got, (long long)(got), (long long)(want))
+#define CHECK_RET(got, want) t_result(__FILE__, __LINE__, #got, (long long)(got), (long long)(want))
+
+static inline bool t_engine(const struct t *t)
+{
+	return t->target->backend == UF_BACKEND_ENGINE;
+}
+
+/* A strategy is forced, which serves one kind of memory only. */
+static inline bool t_forced(const struct t *t)
+{
+	return t->target->trap != UF_TRAP_CHOICE_AUTO;
+}
+
+/* --- Handles --- */
+
+/* A handle of the target before the handshake, with O_NONBLOCK unless FLAGS has T_BLOCKING. */
+#define T_BLOCKING 0x40000000
+struct uf *t_open_bare(struct t *t, int flags);
+/* After it. */
+struct uf *t_open(struct t *t, int flags, uint64_t features);
+/* Close now. */
+void t_close(struct t *t, struct uf *uf);
+/* read of LEN bytes into ANY buffer: what uf_read cannot ask for. */
+ssize_t t_read_raw(struct uf *uf, void *buf, size_t len);
+
+/* --- Memory: of the target's kind, readable and writable, missing, page aligned --- */
+
+char *t_map(struct t *t, size_t npages);
+char *t_map_of(struct t *t, enum t_mem mem, size_t npages);
+/* The descriptor of a T_MEMFD map. */
+int t_map_fd(struct t *t, const char *addr);
+/* Ordinary memory for arguments, at least a page on each side of which is not mapped. */
+char *t_buffer(struct t *t, size_t npages);
+/* A mapping the test made itself. FD, if not -1, is closed with it. */
+void t_adopt(struct t *t, void *addr, size_t len, int fd);
+/* Map, handshake, register MISSING. */
+char *t_registered(struct t *t, struct uf *uf, size_t npages);
+void t_register(struct uf *uf, void *addr, size_t len);
+/* Does every byte have this value? Touches. */
+bool t_is_filled(const char *addr, size_t len, int byte);
+/* Fill one page with a byte by COPY; it must succeed. */
+void t_fill(struct t *t, struct uf *uf, char *addr, int byte, uint64_t mode);
+
+/* --- Accesses --- */
+
+enum t_access {
+	T_READ,
+	T_WRITE,  /* stores T_MARK */
+	T_MODIFY, /* read-modify-write: adds 1 */
+	T_EXEC,	  /* calls it */
+};
+
+#define T_MARK 0x5a
+
+struct t_outcome {
+	int sig;    /* 0: the access was made */
+	int code;   /* si_code */
+	char *addr; /* si_addr */
+	int value;  /* T_READ, T_MODIFY: the byte before */
+};
+
+/* Access and catch SIGSEGV and SIGBUS. */
+struct t_outcome t_access(char *addr, enum t_access access);
+
+/* A thread that makes one access, or calls a function. */
+struct t_thread {
+	pthread_t thread;
+	char *stack;
+	char *addr;
+	enum t_access access;
+	void (*fn)(void *);
+	void *arg;
+	_Atomic int tid;
+	_Atomic bool done;
+	struct t_outcome outcome;
+};
+
+void t_thread_access(struct t *t, struct t_thread *th, char *addr, enum t_access access);
+void t_thread_call(struct t *t, struct t_thread *th, void (*fn)(void *), void *arg);
+/* It sleeps: its access waits. */
+void t_thread_asleep(struct t_thread *th);
+/* It is still at it, and was given time to finish. */
+void t_thread_blocked(struct t_thread *th);
+/* Its access was made, or ended in SIG. */
+void t_thread_join(struct t *t, struct t_thread *th, int sig);
+
+/* --- Messages. The handle does not block. --- */
+
+/* The next message, waiting some seconds for it. */
+struct uf_msg t_message(struct uf *uf);
+/* There is one, unread; waits for it. */
+void t_message_pending(struct uf *uf);
+void t_message_none(struct uf *uf);
+/* The next message, which must be a fault at ADDR with these flags. */
+void t_fault_at(struct uf *uf, const void *addr, uint64_t flags);
+
+/* --- Processes --- */
+
+/* Fork, run FN in the child, and _exit(0) there. */
+pid_t t_fork(struct t *t, void (*fn)(struct t *, void *), void *arg);
+/* Its wait status, waiting some seconds. */
+int t_wait(pid_t pid);
+/* Give up root and every capability, in a child. */
+void t_drop_privileges(void);
+
+void t_sleep_ms(unsigned ms);
+
+/* The whole program. Suites end with a name of NULL. */
+int t_main(int argc, char **argv, const struct t_suite *suites);
+
+/* For the runner: begin and end of a test in its process. */
+void t_case_begin(struct t *t, const struct t_target *target);
+void t_case_end(struct t *t);
+/* Handlers of SIGSEGV and SIGBUS that t_access needs. */
+void t_access_install(void);
+
+#endif

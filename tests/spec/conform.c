@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Every clause of spec/ on the kernel, and on the engine with each of its
+ * strategies.
+ */
+#include "suites.h"
+
+static const struct t_suite suites[] = {
+	{"open", open_cases},
+	{"api", api_cases},
+	{"register", register_cases},
+	{"unregister", unregister_cases},
+	{"wake", wake_cases},
+	{"fill", fill_cases},
+	{"copy", copy_cases},
+	{"zeropage", zeropage_cases},
+	{"fault", fault_cases},
+	{"read", read_cases},
+	{"close", close_cases},
+	{"vm", vm_cases},
+	{NULL, NULL},
+};
+
+int main(int argc, char **argv)
+{
+	return t_main(argc, argv, suites);
+}

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The tables of tests, one for each operation of spec/. */
+#ifndef UF_TESTS_SUITES_H
+#define UF_TESTS_SUITES_H
+
+#include "lib/conform.h"
+
+extern const struct t_case open_cases[];
+extern const struct t_case api_cases[];
+extern const struct t_case register_cases[];
+extern const struct t_case unregister_cases[];
+extern const struct t_case wake_cases[];
+extern const struct t_case fill_cases[];
+extern const struct t_case copy_cases[];
+extern const struct t_case zeropage_cases[];
+extern const struct t_case fault_cases[];
+extern const struct t_case read_cases[];
+extern const struct t_case close_cases[];
+extern const struct t_case vm_cases[];
+
+#endif
