@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Changes of registered memory, and system calls that touch it. */
+#include "case.h"
+
+#include <setjmp.h>
+#include <signal.h>
+#include <sys/uio.h>
+
+static sigjmp_buf trap;
+static volatile sig_atomic_t trapped;
+
+static void on_trap(int sig)
+{
+	trapped = sig;
+	siglongjmp(trap, 1);
+}
+
+/* The signal that a read of the byte raises, or 0. */
+static int read_traps(const volatile char *p)
+{
+	struct sigaction act = {.sa_handler = on_trap};
+	struct sigaction old[2];
+
+	trapped = 0;
+	CHECK(sigaction(SIGSEGV, &act, &old[0]) == 0 && sigaction(SIGBUS, &act, &old[1]) == 0);
+	if (sigsetjmp(trap, 1) == 0)
+		(void)*p;
+	CHECK(sigaction(SIGSEGV, &old[0], NULL) == 0 && sigaction(SIGBUS, &old[1], NULL) == 0);
+	return trapped;
+}
+
+static void dontneed(void)
+{
+	int uffd = uffd_open(O_NONBLOCK);
+	char *memory = uffd_memory(uffd, 4);
+	struct monitor m;
+
+	monitor_start(&m, uffd, memory, WAY_POLL);
+	memory[page_size] = 'X';
+	CHECK(memory[page_size] == 'X' && m.faults == 1);
+	CHECK(madvise(memory, 4 * page_size, MADV_DONTNEED) == 0);
+	CHECK(memory[page_size] == 'b' && m.faults == 2);
+	CHECK(syscall(SYS_madvise, memory, 4 * page_size, MADV_DONTNEED) == 0);
+	CHECK(memory[page_size] == 'b' && m.faults == 3);
+	CHECK_ERR(madvise(memory + 1, page_size, MADV_DONTNEED), EINVAL);
+	monitor_stop(&m);
+}
+
+static void protect(void)
+{
+	int uffd = uffd_open(O_NONBLOCK);
+	char *memory = uffd_memory(uffd, 4);
+	struct monitor m;
+
+	monitor_start(&m, uffd, memory, WAY_POLL);
+	CHECK(memory[0] == 'a');
+	CHECK(mprotect(memory, 2 * page_size, PROT_NONE) == 0);
+	CHECK(read_traps(memory) == SIGSEGV);
+	CHECK(read_traps(memory + page_size) == SIGSEGV);
+	CHECK(m.faults == 1);
+	CHECK(mprotect(memory, 4 * page_size, PROT_READ) == 0);
+	CHECK(read_traps(memory) == 0 && memory[0] == 'a');
+	CHECK(memory[page_size] == 'b' && memory[2 * page_size] == 'c');
+	CHECK(m.faults == 3);
+	CHECK(mprotect(memory, 4 * page_size, PROT_READ | PROT_WRITE) == 0);
+	memory[0] = 'X';
+	memory[3 * page_size] = 'Y';
+	CHECK(m.faults == 4 && memory[3 * page_size + 1] == 'd');
+	monitor_stop(&m);
+}
+
+static void unmap(void)
+{
+	int uffd = uffd_open(O_NONBLOCK);
+	char *memory = uffd_memory(uffd, 4);
+	char *again;
+	struct monitor m;
+
+	monitor_start(&m, uffd, memory, WAY_POLL);
+	CHECK(memory[0] == 'a');
+	CHECK(munmap(memory, 2 * page_size) == 0);
+	CHECK(read_traps(memory + page_size) == SIGSEGV);
+	again = mmap(memory, 2 * page_size, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1,
+		     0);
+	CHECK(again == memory && memory[0] == 0 && memory[page_size] == 0);
+	CHECK(memory[2 * page_size] == 'c');
+	CHECK(mmap(memory + 3 * page_size, page_size, PROT_READ,
+		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) != MAP_FAILED);
+	CHECK(memory[3 * page_size] == 0);
+	CHECK(m.faults == 2);
+	CHECK(uffd_fill(uffd, memory, 'x') == ENOENT);
+	monitor_stop(&m);
+}
+
+/* Without the events a moved mapping is no longer registered. */
+static void move(void)
+{
+	int uffd = uffd_open(O_NONBLOCK);
+	char *memory = uffd_memory(uffd, 2);
+	char *there = anon_memory(2, PROT_NONE);
+	struct monitor m;
+
+	monitor_start(&m, uffd, memory, WAY_POLL);
+	CHECK(memory[0] == 'a');
+	CHECK(mremap(memory, 2 * page_size, 2 * page_size, MREMAP_MAYMOVE | MREMAP_FIXED, there) ==
+	      there);
+	CHECK(there[0] == 'a' && there[page_size] == 0);
+	CHECK(read_traps(memory) == SIGSEGV);
+	CHECK(m.faults == 1);
+	monitor_stop(&m);
+}
+
+static void zeropage_and_unregister(void)
+{
+	int uffd = uffd_open(O_NONBLOCK);
+	char *memory = uffd_memory(uffd, 4);
+	struct uffdio_zeropage zero = {.range = {(uintptr_t)memory, page_size}};
+	struct uffdio_range range = {(uintptr_t)memory, 4 * page_size};
+
+	CHECK(ioctl(uffd, UFFDIO_ZEROPAGE, &zero) == 0 && zero.zeropage == (long)page_size);
+	CHECK(memory[0] == 0);
+	memory[0] = 'X';
+	CHECK_ERR(ioctl(uffd, UFFDIO_ZEROPAGE, &zero), EEXIST);
+	CHECK(zero.zeropage == -EEXIST);
+	CHECK(ioctl(uffd, UFFDIO_UNREGISTER, &range) == 0);
+	CHECK(memory[0] == 'X' && memory[3 * page_size] == 0);
+}
+
+/* The kernel's own accesses to missing memory wait as the program's do. */
+static void system_calls(void)
+{
+	int uffd = uffd_open(O_NONBLOCK);
+	char *memory = uffd_memory(uffd, 8);
+	struct iovec iov = {memory + 3 * page_size, 2};
+	struct monitor m;
+	int fds[2];
+	char buf[2];
+
+	monitor_start(&m, uffd, memory, WAY_POLL);
+	CHECK(pipe(fds) == 0);
+	CHECK(write(fds[1], memory + page_size - 1, 2) >= 1);
+	CHECK(read(fds[0], buf, 1) == 1 && buf[0] == 'a');
+	while (poll(&(struct pollfd){fds[0], POLLIN, 0}, 1, 0) == 1)
+		CHECK(read(fds[0], buf, 1) == 1 && buf[0] == 'b');
+	CHECK(write(fds[1], "xy", 2) == 2);
+	CHECK(read(fds[0], memory + 2 * page_size, 2) == 2);
+	CHECK(!memcmp(memory + 2 * page_size, "xyc", 3));
+	CHECK(writev(fds[1], &iov, 1) == 2);
+	CHECK(read(fds[0], buf, 2) == 2 && !memcmp(buf, "dd", 2));
+	CHECK_ERR(write(fds[1], anon_memory(1, PROT_NONE), 1), EFAULT);
+	monitor_stop(&m);
+}
+
+static char *shared_memory(int fd, size_t pages)
+{
+	char *p = mmap(NULL, pages * page_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+	CHECK(p != MAP_FAILED);
+	return p;
+}
+
+/* Of shared memory a page is missing while the object has none. */
+static void shared(void)
+{
+	int uffd = uffd_open(O_NONBLOCK);
+	int fd = memfd_create("shared", MFD_CLOEXEC);
+	char *memory;
+	char *other;
+	struct monitor m;
+
+	CHECK(fd >= 0 && ftruncate(fd, (off_t)(4 * page_size)) == 0);
+	memory = shared_memory(fd, 4);
+	other = shared_memory(fd, 4);
+	other[0] = 'O';
+	uffd_register(uffd, memory, 4 * page_size);
+	monitor_start(&m, uffd, memory, WAY_POLL);
+	CHECK(memory[0] == 'O' && m.faults == 0);
+	CHECK(memory[page_size] == 'b' && m.faults == 1);
+	CHECK(other[page_size + 1] == 'b');
+	memory[2 * page_size] = 'X';
+	CHECK(other[2 * page_size] == 'X' && other[2 * page_size + 1] == 'c');
+	other[3 * page_size] = 'Y';
+	CHECK(memory[3 * page_size] == 'Y' && m.faults == 2);
+	CHECK(madvise(memory, 2 * page_size, MADV_REMOVE) == 0);
+	CHECK(memory[page_size] == 'b' && m.faults == 3);
+	monitor_stop(&m);
+}
+
+const struct test_case memory_cases[] = {
+	{"memory.dontneed", dontneed},
+	{"memory.protect", protect},
+	{"memory.unmap", unmap},
+	{"memory.move", move},
+	{"memory.zeropage-and-unregister", zeropage_and_unregister},
+	{"memory.system-calls", system_calls},
+	{"memory.shared", shared},
+	{NULL, NULL},
+};
