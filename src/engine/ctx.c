@@ -51,7 +51,7 @@ void ufi_ctx_unref(struct ufi_task *task, struct ufi_ctx *ctx)
 
 /*
  * Who is woken faults again and waits for the registry, so it may come first:
- * then nobody sleeps on if we are killed in between. spec: close.1, close.2
+ * then nobody sleeps on if we are killed in between. spec: close.1, close.2, close.6
  */
 static void ctx_release(struct ufi_task *task, struct ufi_ctx *ctx)
 {
@@ -59,6 +59,8 @@ static void ctx_release(struct ufi_task *task, struct ufi_ctx *ctx)
 
 	ufi_rwlock_write(task, &mm->registry);
 	ufi_wake(task, ctx, 0, UINT64_MAX);
+	/* Without memory for it the poison is lost, and nothing else. spec: close.7 */
+	(void)!ufi_range_keep_poison(mm, ctx, 0, UINT64_MAX);
 	for (uint32_t i = 0; i < mm->table->n; i++) {
 		if (mm->table->range[i]->ctx == ctx)
 			mm->table->range[i]->life = UFI_RANGE_ENDING;
@@ -153,7 +155,8 @@ static int ctx_wake(struct ufi_task *task, struct ufi_ctx *ctx, uint64_t arg)
 
 /*
  * The protocol that all the ioctls which resolve faults share.
- * spec: fill.4, fill.5, fill.6, fill.10
+ * spec: fill.4, fill.5, fill.6, fill.10, continue.9, continue.10, continue.11, poison.6, poison.7,
+ *	poison.8
  */
 static int ctx_resolve(struct ufi_task *task, struct ufi_ctx *ctx, const struct ufi_op_fill *op)
 {
@@ -179,13 +182,28 @@ static int ctx_copy(struct ufi_task *task, struct ufi_ctx *ctx, uint64_t arg)
 	return err ? err : ctx_resolve(task, ctx, &op);
 }
 
-static int ctx_zeropage(struct ufi_task *task, struct ufi_ctx *ctx, uint64_t arg)
+static int ctx_fill(struct ufi_task *task, struct ufi_ctx *ctx, uint64_t arg,
+		    enum ufi_fill_kind kind)
 {
 	struct ufi_op_fill op;
 	int err;
 
-	err = ufi_decode_zeropage(task, arg, &op);
+	err = ufi_decode_fill(task, arg, kind, &op);
 	return err ? err : ctx_resolve(task, ctx, &op);
+}
+
+/* spec: writeprotect.9 */
+static int ctx_protect(struct ufi_task *task, struct ufi_ctx *ctx, uint64_t arg)
+{
+	struct ufi_op_protect op;
+	int err;
+
+	err = ufi_decode_protect(task, arg, &op);
+	if (!err)
+		err = ufi_protect(task, &op);
+	if (!err && !op.protect && op.wake)
+		ufi_wake(task, ctx, op.span.start, op.span.end);
+	return err;
 }
 
 /* spec: api.7, api.8 */
@@ -205,7 +223,13 @@ static int ctx_dispatch(struct ufi_task *task, struct ufi_ctx *ctx, uint32_t req
 	case UF_IOC_COPY:
 		return ctx_copy(task, ctx, arg);
 	case UF_IOC_ZEROPAGE:
-		return ctx_zeropage(task, ctx, arg);
+		return ctx_fill(task, ctx, arg, UFI_FILL_ZEROPAGE);
+	case UF_IOC_CONTINUE:
+		return ctx_fill(task, ctx, arg, UFI_FILL_CONTINUE);
+	case UF_IOC_POISON:
+		return ctx_fill(task, ctx, arg, UFI_FILL_POISON);
+	case UF_IOC_WRITEPROTECT:
+		return ctx_protect(task, ctx, arg);
 	}
 	return -EINVAL;
 }

@@ -114,31 +114,62 @@ int ufi_decode_copy(struct ufi_task *task, uint64_t arg, struct ufi_op_fill *op)
 		return err;
 	if (copy.mode & ~(UF_COPY_MODE_DONTWAKE | UF_COPY_MODE_WP))
 		return -EINVAL;
+	op->kind = UFI_FILL_COPY;
 	op->src = copy.src;
-	op->zero = false;
 	op->write_protect = copy.mode & UF_COPY_MODE_WP;
 	op->wake = !(copy.mode & UF_COPY_MODE_DONTWAKE);
 	op->result = arg + offsetof(struct uf_io_copy, copy);
 	return 0;
 }
 
-/* spec: zeropage.1, fill.1, fill.3 */
-int ufi_decode_zeropage(struct ufi_task *task, uint64_t arg, struct ufi_op_fill *op)
+_Static_assert(offsetof(struct uf_io_zeropage, zeropage) ==
+			       offsetof(struct uf_io_continue, mapped) &&
+		       offsetof(struct uf_io_zeropage, zeropage) ==
+			       offsetof(struct uf_io_poison, updated) &&
+		       UF_ZEROPAGE_MODE_DONTWAKE == UF_CONTINUE_MODE_DONTWAKE &&
+		       UF_ZEROPAGE_MODE_DONTWAKE == UF_POISON_MODE_DONTWAKE,
+	       "three arguments of one form");
+
+/* spec: zeropage.1, continue.1, continue.2, poison.1, poison.2, fill.1, fill.3 */
+int ufi_decode_fill(struct ufi_task *task, uint64_t arg, enum ufi_fill_kind kind,
+		    struct ufi_op_fill *op)
 {
-	struct uf_io_zeropage zero;
+	uint64_t known =
+		UF_ZEROPAGE_MODE_DONTWAKE | (kind == UFI_FILL_CONTINUE ? UF_CONTINUE_MODE_WP : 0);
+	struct uf_io_zeropage fill;
 	int err;
 
-	if (ufi_user_in(task, &zero, arg, offsetof(struct uf_io_zeropage, zeropage)))
+	if (ufi_user_in(task, &fill, arg, offsetof(struct uf_io_zeropage, zeropage)))
 		return -EFAULT;
-	err = decode_range(task, zero.range.start, zero.range.len, &op->dst);
+	err = decode_range(task, fill.range.start, fill.range.len, &op->dst);
 	if (err)
 		return err;
-	if (zero.mode & ~UF_ZEROPAGE_MODE_DONTWAKE)
+	if (fill.mode & ~known)
 		return -EINVAL;
+	op->kind = kind;
 	op->src = 0;
-	op->zero = true;
-	op->write_protect = false;
-	op->wake = !(zero.mode & UF_ZEROPAGE_MODE_DONTWAKE);
+	op->write_protect = kind == UFI_FILL_CONTINUE && (fill.mode & UF_CONTINUE_MODE_WP);
+	op->wake = !(fill.mode & UF_ZEROPAGE_MODE_DONTWAKE);
 	op->result = arg + offsetof(struct uf_io_zeropage, zeropage);
+	return 0;
+}
+
+/* spec: writeprotect.1, writeprotect.2 */
+int ufi_decode_protect(struct ufi_task *task, uint64_t arg, struct ufi_op_protect *op)
+{
+	const uint64_t known = UF_WRITEPROTECT_MODE_WP | UF_WRITEPROTECT_MODE_DONTWAKE;
+	struct uf_io_writeprotect wp;
+	int err;
+
+	if (ufi_user_in(task, &wp, arg, sizeof(wp)))
+		return -EFAULT;
+	err = decode_range(task, wp.range.start, wp.range.len, &op->span);
+	if (err)
+		return err;
+	/* Who protects has nobody to wake, and may not say so. */
+	if ((wp.mode & ~known) || (wp.mode & known) == known)
+		return -EINVAL;
+	op->protect = wp.mode & UF_WRITEPROTECT_MODE_WP;
+	op->wake = !(wp.mode & UF_WRITEPROTECT_MODE_DONTWAKE);
 	return 0;
 }

@@ -34,13 +34,21 @@ struct ufi_ctx;
 
 /* The features the engine has, as UFFDIO_API tells them. */
 #define UFI_FEATURES                                                                               \
-	(UF_FEATURE_MISSING_SHMEM | UF_FEATURE_SIGBUS | UF_FEATURE_THREAD_ID |                     \
-	 UF_FEATURE_EXACT_ADDRESS)
+	(UF_FEATURE_PAGEFAULT_FLAG_WP | UF_FEATURE_MISSING_SHMEM | UF_FEATURE_SIGBUS |             \
+	 UF_FEATURE_THREAD_ID | UF_FEATURE_MINOR_SHMEM | UF_FEATURE_EXACT_ADDRESS |                \
+	 UF_FEATURE_WP_UNPOPULATED | UF_FEATURE_POISON)
 
 /* Page states of a range, shared by the pieces it is split into. */
 struct ufi_states {
 	uint32_t refs;
 	size_t size;
+	/*
+	 * The machine's protection may not be the same for all pages: some are
+	 * or were write-protected, or the program has changed it. And: some are or
+	 * were poisoned. What either costs is spared as long as it has not been.
+	 */
+	_Atomic bool mixed;
+	_Atomic bool poisoned;
 	_Atomic uint8_t page[];
 };
 
@@ -53,7 +61,8 @@ enum ufi_life {
 };
 
 /*
- * A registered span. Which pages of it have content is told by its page
+ * A registered span, or one that was and has poisoned pages: these outlive the
+ * registration, with no context and no modes. Which pages of it have content is told by its page
  * states; how the machine makes them trap is the machine's business (trap,
  * fill, alias). All fields are protected by the registry lock, except what
  * `states' points at.
@@ -61,7 +70,7 @@ enum ufi_life {
 struct ufi_range {
 	uint64_t start;
 	uint64_t end;
-	struct ufi_ctx *ctx;
+	struct ufi_ctx *ctx; /* NULL: only poisoned pages, and nobody's */
 	uint64_t modes;
 	uint64_t chunk; /* pages are armed in aligned spans of this size */
 	struct ufi_states *states;
@@ -207,14 +216,15 @@ void ufi_mm_forked(struct ufi_mm *mm);
 struct ufi_range *ufi_range_find(const struct ufi_mm *mm, uint64_t addr);
 /* Reading. Index of the first range that ends above addr. */
 uint32_t ufi_range_lower(const struct ufi_mm *mm, uint64_t addr);
-/* Reading. Does what the kernel would keep as one VMA cover the span? */
+/* Reading. Does what the kernel would keep as one VMA, and is registered, cover the span? */
 bool ufi_range_covers(const struct ufi_mm *mm, uint64_t start, uint64_t end);
 /*
- * Writing. A new range over [start, end) of the mapping, closed; returned in
- * *out. It is fresh until its maker says that it is kept.
+ * Writing. A new range over [start, end) of the mapping, closed if it is armed;
+ * returned in *out. It is fresh until its maker says that it is kept. CTX may be
+ * NULL, see there.
  */
-int ufi_range_create(struct ufi_ctx *ctx, const struct uf_vma *vma, uint64_t modes,
-		     struct ufi_range **out) UF_MUST_USE;
+int ufi_range_create(struct ufi_mm *mm, struct ufi_ctx *ctx, const struct uf_vma *vma,
+		     uint64_t modes, struct ufi_range **out) UF_MUST_USE;
 /* Writing. The ranges that start in the span end, ENDING or GONE, with the next reap. */
 void ufi_range_end(struct ufi_mm *mm, uint64_t start, uint64_t end, enum ufi_life how);
 /* Writing. Take every range that is not kept out of the registry, and open its memory. */
@@ -225,6 +235,20 @@ int ufi_range_isolate(struct ufi_mm *mm, uint64_t start, uint64_t end) UF_MUST_U
 int ufi_range_settle(struct ufi_task *task, struct ufi_range *r, uint64_t addr) UF_MUST_USE;
 /* Writing. Pages that have content already are open and present. */
 int ufi_range_adopt(struct ufi_task *task, struct ufi_range *r) UF_MUST_USE;
+/* Writing. Other modes, perhaps another owner. If it fails the range ends. */
+int ufi_range_change(struct ufi_task *task, struct ufi_range *r, struct ufi_ctx *ctx,
+		     uint64_t modes) UF_MUST_USE;
+/*
+ * Writing. The ranges of CTX (NULL: of anybody) in the span are about to end:
+ * their poisoned pages become ranges of nobody's, which stay when others do not.
+ */
+int ufi_range_keep_poison(struct ufi_mm *mm, const struct ufi_ctx *ctx, uint64_t start,
+			  uint64_t end) UF_MUST_USE;
+/* Reading or writing. The machine lets through what STATE allows on these pages, and no more. */
+int ufi_range_apply(struct ufi_task *task, struct ufi_range *r, uint64_t start, uint64_t end,
+		    uint8_t state) UF_MUST_USE;
+/* Writing. The same for every page of the range, as its own state says. */
+int ufi_range_apply_all(struct ufi_task *task, struct ufi_range *r) UF_MUST_USE;
 
 /* --- ctx.c --- */
 struct ufi_ctx_options {
@@ -265,6 +289,7 @@ enum ufi_verdict {
 	UFI_FAULT_RETRY,   /* the access will succeed, or fault anew */
 	UFI_FAULT_WAIT,	   /* until f->waiter->state leaves WAITING; then ufi_fault_end */
 	UFI_FAULT_SIGBUS,  /* the access fails with BUS_ADRERR, in kernel mode with EFAULT */
+	UFI_FAULT_POISON,  /* the same as for memory that the hardware has lost */
 };
 
 struct ufi_fault {
@@ -309,39 +334,91 @@ struct ufi_op_register {
 	uint64_t modes;
 };
 
+enum ufi_fill_kind {
+	UFI_FILL_COPY,
+	UFI_FILL_ZEROPAGE,
+	UFI_FILL_CONTINUE,
+	UFI_FILL_POISON,
+};
+
 struct ufi_op_fill {
+	enum ufi_fill_kind kind;
 	struct ufi_span dst;
-	uint64_t src; /* COPY only */
-	bool zero;
-	bool write_protect; /* COPY_MODE_WP */
+	uint64_t src;	    /* COPY only */
+	bool write_protect; /* COPY_MODE_WP, CONTINUE_MODE_WP */
 	bool wake;
 	uint64_t result; /* address of the field for bytes done */
+};
+
+struct ufi_op_protect {
+	struct ufi_span span;
+	bool protect;
+	bool wake; /* when it is not protected any more */
 };
 
 int ufi_decode_span(struct ufi_task *task, uint64_t arg, struct ufi_span *op) UF_MUST_USE;
 int ufi_decode_register(struct ufi_task *task, uint64_t arg,
 			struct ufi_op_register *op) UF_MUST_USE;
 int ufi_decode_copy(struct ufi_task *task, uint64_t arg, struct ufi_op_fill *op) UF_MUST_USE;
-int ufi_decode_zeropage(struct ufi_task *task, uint64_t arg, struct ufi_op_fill *op) UF_MUST_USE;
+/* ZEROPAGE, CONTINUE and POISON, whose arguments are alike. */
+int ufi_decode_fill(struct ufi_task *task, uint64_t arg, enum ufi_fill_kind kind,
+		    struct ufi_op_fill *op) UF_MUST_USE;
+int ufi_decode_protect(struct ufi_task *task, uint64_t arg, struct ufi_op_protect *op) UF_MUST_USE;
 
 /* Arguments to and from the program, as a system call sees them: faults are waited for. */
 int ufi_user_in(struct ufi_task *task, void *to, uint64_t from, size_t n) UF_MUST_USE;
 int ufi_user_out(struct ufi_task *task, uint64_t to, const void *from, size_t n) UF_MUST_USE;
 
-/* --- register.c, fill.c --- */
+/* --- register.c --- */
 int ufi_register(struct ufi_task *task, struct ufi_ctx *ctx, const struct ufi_op_register *op,
 		 uint64_t *ioctls) UF_MUST_USE;
 int ufi_unregister(struct ufi_task *task, struct ufi_ctx *ctx,
 		   const struct ufi_span *op) UF_MUST_USE;
+
+/* A part of a span that one registered range or one mapping fills. */
+struct ufi_piece {
+	struct ufi_range *range; /* NULL: not registered */
+	struct uf_vma vma;	 /* clipped to the piece */
+};
+
+/* Reading. The first piece in [start, end). -ENOENT: only holes are left. */
+int ufi_piece_next(struct ufi_mm *mm, uint64_t start, uint64_t end,
+		   struct ufi_piece *p) UF_MUST_USE;
+
+/* --- fill.c --- */
 /* Bytes done in *done, also on error. */
 int ufi_fill(struct ufi_task *task, struct ufi_ctx *ctx, const struct ufi_op_fill *op,
 	     uint64_t *done) UF_MUST_USE;
-/* Reading. Open a page that exists behind the mapping. */
+/* Reading. Open a missing page that exists behind the mapping, or that the machine fills. */
 int ufi_fill_map(struct ufi_task *task, struct ufi_range *r, uint64_t addr) UF_MUST_USE;
+
+/* --- protect.c --- */
+int ufi_protect(struct ufi_task *task, const struct ufi_op_protect *op) UF_MUST_USE;
+
+/* --- claim.c: pages that are ours for a while. The registry is locked for reading. --- */
+/*
+ * From AT on as many pages as are of these KINDS, without this flag and nobody's
+ * become busy. Returns the end of the run; AT itself if the first page is not.
+ */
+uint64_t ufi_claim(struct ufi_task *task, struct ufi_range *r, uint64_t at, uint64_t end,
+		   unsigned kinds, uint8_t without);
+/*
+ * Should we be killed now: the pages below END are being written; or they are as
+ * TO says but for what the machine lets through, with CONTENT from us or not.
+ */
+void ufi_claim_writing(struct ufi_task *task, uint64_t end);
+void ufi_claim_whole(struct ufi_task *task, uint64_t end, uint8_t to, bool content);
+/* Pages of ours are in state TO, and not busy any more. */
+void ufi_claim_release(struct ufi_task *task, struct ufi_range *r, uint64_t start, uint64_t end,
+		       uint8_t to);
+/* As they were before they became ours. */
+void ufi_claim_undo(struct ufi_task *task, struct ufi_range *r, uint64_t start, uint64_t end);
+/* Nothing is ours any more. */
+void ufi_claim_end(struct ufi_task *task);
 /* No lock. Another thread is at the page: wait a little, and see that it lives. */
-void ufi_fill_await(struct ufi_task *task, unsigned round);
-/* The owner of a reader's slot is dead: its busy pages are missing again, the slot is free. */
-void ufi_fill_bury(struct ufi_task *task, uint32_t slot, uint32_t tid);
+void ufi_claim_await(struct ufi_task *task, unsigned round);
+/* The owner of a reader's slot is dead: its pages are nobody's, the slot is free. */
+void ufi_claim_bury(struct ufi_task *task, uint32_t slot, uint32_t tid);
 
 /* --- vm.c: the program changes its address space. Call between begin and end. --- */
 void ufi_vm_begin(struct ufi_mm *mm, struct ufi_task *task);
@@ -354,11 +431,16 @@ int ufi_vm_prepare(struct ufi_mm *mm, uint64_t start, uint64_t end) UF_MUST_USE;
 void ufi_vm_drop(struct ufi_mm *mm, uint64_t start, uint64_t end);
 /* Mappings in the span are about to move away: open, and no longer registered. */
 void ufi_vm_disarm(struct ufi_mm *mm, uint64_t start, uint64_t end);
-/* Pages of one range in the span lose their content: missing from now on, and closed. */
-int ufi_vm_discard(struct ufi_task *task, struct ufi_range *r, uint64_t start,
-		   uint64_t end) UF_MUST_USE;
+/*
+ * Pages of the range lose their content; ONLY_HERE: their object, if there is
+ * one, keeps it. To be called before the machine lets them go, and after.
+ */
+int ufi_vm_discard(struct ufi_task *task, struct ufi_range *r, bool only_here) UF_MUST_USE;
+int ufi_vm_discarded(struct ufi_task *task, struct ufi_range *r, bool only_here) UF_MUST_USE;
 /* The program's protection of the span, which lies in one range, changes. */
-int ufi_vm_protect(struct ufi_range *r, uint32_t prot) UF_MUST_USE;
+int ufi_vm_protect(struct ufi_task *task, struct ufi_range *r, uint32_t prot) UF_MUST_USE;
+/* Pages of no range: poisoned, and nobody's. */
+int ufi_vm_poison(struct ufi_task *task, const struct uf_vma *vma) UF_MUST_USE;
 /* The mapping that ends with the range at `end' has grown in place: so has the range. */
 int ufi_vm_grow(struct ufi_mm *mm, uint64_t end, uint64_t new_end) UF_MUST_USE;
 

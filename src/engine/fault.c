@@ -73,8 +73,9 @@ static void fault_announce(struct ufi_task *task, struct ufi_ctx *ctx)
 	ops->bell(task->mmu, ctx->bell_cookie, true);
 }
 
-/* spec: fault.2, fault.3, fault.4, fault.8 */
-static bool fault_enqueue(struct ufi_task *task, struct ufi_range *r, struct ufi_fault *f)
+/* FLAGS: those beside WRITE. spec: fault.2, fault.3, fault.4, fault.8 */
+static bool fault_enqueue(struct ufi_task *task, struct ufi_range *r, struct ufi_fault *f,
+			  uint64_t flags)
 {
 	struct ufi_ctx *ctx = r->ctx;
 	uint64_t features = atomic_load(&ctx->features);
@@ -83,16 +84,17 @@ static bool fault_enqueue(struct ufi_task *task, struct ufi_range *r, struct ufi
 	ufi_lock_take(task, &ctx->lock);
 	w = fault_slot(task, ctx, (uint64_t)(uintptr_t)f);
 	if (w) {
+		/* Before it can be reclaimed, which gives the reference back. */
+		atomic_fetch_add(&ctx->refs, 1);
 		w->tid = task->tid;
 		w->serial = ++ctx->serial;
 		w->frame = (uint64_t)(uintptr_t)f;
 		w->addr = features & UF_FEATURE_EXACT_ADDRESS
 				  ? f->addr
 				  : uf_align_down(f->addr, task->mmu->page_size);
-		w->flags = f->access == UF_PROT_WRITE ? UF_PAGEFAULT_FLAG_WRITE : 0;
+		w->flags = flags | (f->access == UF_PROT_WRITE ? UF_PAGEFAULT_FLAG_WRITE : 0);
 		atomic_store(&w->state, UFI_WAITER_WAITING);
 		uf_list_append(&ctx->pending, &w->link);
-		atomic_fetch_add(&ctx->refs, 1);
 		f->ctx = ctx;
 		f->waiter = w;
 		f->serial = w->serial;
@@ -154,32 +156,59 @@ static bool fault_found(struct ufi_task *task, struct ufi_range *r, uint64_t add
 	return r->mem->find(task->mmu, r, addr, task->mmu->page_size, &found) == 0 && found;
 }
 
-/* -EBUSY: somebody is at the page, which exists; look again without the lock. */
-static int fault_missing(struct ufi_task *task, struct ufi_range *r, struct ufi_fault *f,
-			 _Atomic uint8_t *state)
+/*
+ * The fault is one that somebody shall resolve: a message, or what the context
+ * has chosen instead. FLAGS tell its kind. -EBUSY: look again without the lock.
+ * spec: fault.6, fault.20, copy.6
+ */
+static int fault_report(struct ufi_task *task, struct ufi_range *r, struct ufi_fault *f,
+			uint64_t flags,
+			bool (*stands)(struct ufi_task *task, struct ufi_range *r, uint64_t addr,
+				       uint8_t state))
 {
 	uint64_t addr = uf_align_down(f->addr, task->mmu->page_size);
-	uint64_t features = atomic_load(&r->ctx->features);
-	enum ufi_page now;
+	uint8_t now;
 
-	/* spec: fault.6, copy.6 */
-	if (features & UF_FEATURE_SIGBUS)
+	if (atomic_load(&r->ctx->features) & UF_FEATURE_SIGBUS)
 		return UFI_FAULT_SIGBUS;
 	if (f->kernel && r->ctx->user_mode_only)
 		return UFI_FAULT_SIGBUS;
-	if (!fault_enqueue(task, r, f))
+	if (!fault_enqueue(task, r, f, flags))
 		return UFI_FAULT_RETRY;
 
-	/*
-	 * Filled before we were on the list: that wake has not seen us. Or being
-	 * mapped, which nobody will wake us for. spec: fault.9
-	 */
+	/* Resolved before we were on the list: that wake has not seen us. spec: fault.9 */
 	uf_step();
-	now = ufi_page_get(state);
-	if (now == UFI_PAGE_MISSING || (now == UFI_PAGE_BUSY && !fault_found(task, r, addr)))
+	now = atomic_load(ufi_page_state(r, addr, task->mmu->page_size));
+	if (stands(task, r, addr, now))
 		return UFI_FAULT_WAIT;
 	fault_dequeue(task, f);
-	return now == UFI_PAGE_BUSY ? -EBUSY : UFI_FAULT_RETRY;
+	return now & UFI_PAGE_BUSY ? -EBUSY : UFI_FAULT_RETRY;
+}
+
+/* Still missing, or being filled, for which the filler wakes; being mapped it does not. */
+static bool fault_stands_missing(struct ufi_task *task, struct ufi_range *r, uint64_t addr,
+				 uint8_t state)
+{
+	if (ufi_page_kind(state) != UFI_PAGE_MISSING)
+		return false;
+	return !(state & UFI_PAGE_BUSY) || !fault_found(task, r, addr);
+}
+
+static bool fault_stands_minor(struct ufi_task *task, struct ufi_range *r, uint64_t addr,
+			       uint8_t state)
+{
+	(void)task;
+	(void)r;
+	(void)addr;
+	return ufi_page_kind(state) == UFI_PAGE_MISSING;
+}
+
+static bool fault_stands_protected(struct ufi_task *task, struct ufi_range *r, uint64_t addr,
+				   uint8_t state)
+{
+	(void)task;
+	(void)addr;
+	return ufi_page_open(r, state) && (state & UFI_PAGE_WP);
 }
 
 /* The protections that permit it: what may be written may be read. spec: fault.1 */
@@ -200,32 +229,102 @@ static int fault_no_trap(struct ufi_task *task, const struct ufi_fault *f)
 	return FAULT_DOUBTED;
 }
 
+/*
+ * Nothing is mapped there, and the range is armed. Who has the page at hand may
+ * be mapping what the object has: nobody wakes for that.
+ * spec: fault.5, fault.15, fault.16, fault.17
+ */
+static int fault_missing(struct ufi_task *task, struct ufi_range *r, struct ufi_fault *f,
+			 uint8_t state)
+{
+	uint64_t addr = uf_align_down(f->addr, task->mmu->page_size);
+	bool found = fault_found(task, r, addr);
+
+	if (found && (r->modes & UF_REGISTER_MODE_MINOR))
+		return fault_report(task, r, f, UF_PAGEFAULT_FLAG_MINOR, fault_stands_minor);
+	if (!found && (r->modes & UF_REGISTER_MODE_MISSING))
+		return fault_report(task, r, f, 0, fault_stands_missing);
+	if (state & UFI_PAGE_BUSY)
+		return -EBUSY;
+	return ufi_fill_map(task, r, addr) ? UFI_FAULT_SIGBUS : UFI_FAULT_RETRY;
+}
+
+/*
+ * The page is protected in memory that is no longer registered for that: a
+ * write ends it without a word. spec: register.20
+ */
+static int fault_unprotect(struct ufi_task *task, struct ufi_range *r, uint64_t addr, uint8_t state)
+{
+	uint64_t end = addr + task->mmu->page_size;
+	uint8_t to = state & (uint8_t)~UFI_PAGE_WP;
+	int err = 0;
+
+	if (ufi_claim(task, r, addr, end, UFI_KIND(ufi_page_kind(state)), 0) == end) {
+		ufi_claim_whole(task, end, to, false);
+		err = ufi_range_apply(task, r, addr, end, to);
+		if (err)
+			ufi_claim_undo(task, r, addr, end);
+		else
+			ufi_claim_release(task, r, addr, end, to);
+	}
+	ufi_claim_end(task);
+	return err ? UFI_FAULT_SIGBUS : UFI_FAULT_RETRY;
+}
+
+/*
+ * Opened since it trapped; or the program closed it behind our back. While the
+ * machine is asked nobody may protect the page, and not unprotect it either.
+ */
+static int fault_not_ours(struct ufi_task *task, struct ufi_range *r, struct ufi_fault *f,
+			  uint64_t addr, uint8_t state)
+{
+	uint64_t end = addr + task->mmu->page_size;
+	int verdict = -EBUSY;
+
+	if (ufi_claim(task, r, addr, end, UFI_KIND_ANY, 0) == end) {
+		uint8_t now = atomic_load(ufi_page_state(r, addr, end - addr));
+
+		if (now == (state | UFI_PAGE_BUSY))
+			verdict = fault_no_trap(task, f);
+		ufi_claim_undo(task, r, addr, end);
+	}
+	ufi_claim_end(task);
+	return verdict;
+}
+
+/* The machine lets through what may be read, or more. spec: fault.14 */
+static int fault_open(struct ufi_task *task, struct ufi_range *r, struct ufi_fault *f,
+		      uint8_t state)
+{
+	uint64_t addr = uf_align_down(f->addr, task->mmu->page_size);
+
+	if (f->access != UF_PROT_WRITE || !(state & UFI_PAGE_WP))
+		return fault_not_ours(task, r, f, addr, state);
+	if (r->modes & UF_REGISTER_MODE_WP)
+		return fault_report(task, r, f, UF_PAGEFAULT_FLAG_WP, fault_stands_protected);
+	return fault_unprotect(task, r, addr, state);
+}
+
 static int fault_in_range(struct ufi_task *task, struct ufi_range *r, struct ufi_fault *f)
 {
 	uint64_t addr = uf_align_down(f->addr, task->mmu->page_size);
-	_Atomic uint8_t *state = ufi_page_state(r, addr, task->mmu->page_size);
+	_Atomic uint8_t *page = ufi_page_state(r, addr, task->mmu->page_size);
+	uint8_t state = atomic_load(page);
 
-	if (!(r->prot & fault_grants(f)))
+	if (!(r->prot & fault_grants(f))) /* spec: fault.19 */
 		return UFI_FAULT_FOREIGN;
-	if (ufi_page_get(state) == UFI_PAGE_UNKNOWN && ufi_range_settle(task, r, addr))
-		return UFI_FAULT_SIGBUS;
-
-	switch (ufi_page_get(state)) {
-	case UFI_PAGE_PRESENT:
-		/* Opened since it trapped; or the program closed it behind our back. */
-		return fault_no_trap(task, f);
-	case UFI_PAGE_MISSING:
-		if (fault_found(task, r, addr))
-			return ufi_fill_map(task, r, addr) ? UFI_FAULT_SIGBUS : UFI_FAULT_RETRY;
-		break;
-	case UFI_PAGE_BUSY:
-		if (fault_found(task, r, addr))
-			return -EBUSY;
-		break;
-	case UFI_PAGE_UNKNOWN:
-		break;
+	if (ufi_range_armed(r) && ufi_page_kind(state) == UFI_PAGE_UNKNOWN) {
+		if (ufi_range_settle(task, r, addr))
+			return UFI_FAULT_SIGBUS;
+		state = atomic_load(page);
 	}
-	return fault_missing(task, r, f, state);
+	if (ufi_page_kind(state) == UFI_PAGE_MISSING)
+		return fault_missing(task, r, f, state);
+	if (state & UFI_PAGE_BUSY)
+		return -EBUSY;
+	if (ufi_page_kind(state) == UFI_PAGE_POISON) /* spec: fault.18, fault.21 */
+		return UFI_FAULT_POISON;
+	return fault_open(task, r, f, state);
 }
 
 /* Without a range it is not registered any more, and has trapped before that; or never was. */
@@ -248,7 +347,7 @@ enum ufi_verdict ufi_fault(struct ufi_mm *mm, struct ufi_fault *f)
 
 	task.tid = mm->mmu->ops->self(mm->mmu);
 	for (unsigned round = 0; (verdict = fault_look(&task, f)) == -EBUSY; round++)
-		ufi_fill_await(&task, round);
+		ufi_claim_await(&task, round);
 	if (verdict == FAULT_DOUBTED)
 		return UFI_FAULT_RETRY;
 	ufi_doubt_end(&task);

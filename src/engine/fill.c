@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Owns how missing pages get their content: COPY and ZEROPAGE. A run of pages
- * is marked busy, filled while it still traps, opened, and then said to be
- * present. What could not be filled to the end of a page is taken back, so
- * that no page is ever half there.
+ * Owns how pages that are not there are resolved: COPY and ZEROPAGE give them
+ * content, CONTINUE maps what their object has, POISON lets accesses fail. A
+ * run of pages is claimed, filled while it still traps, opened, and then said
+ * to be what it is. What could not be filled to the end of a page is taken
+ * back, so that no page is ever half there.
  */
 #include "base/step.h"
 #include "engine/pagestate.h"
@@ -11,131 +12,190 @@
 /* One run: bounds the time the registry is held, and the vector on our stack. */
 #define FILL_RUN_PAGES UINT64_C(512)
 
-/* How many rounds to wait for another thread's busy page before doubting that it lives. */
-#define FILL_DOUBT_ROUNDS 64
-
-#define FILL_NAP_NS UINT64_C(1000000)
-
-static void fill_mark(struct ufi_range *r, uint64_t start, uint64_t end, uint64_t page,
-		      enum ufi_page from, enum ufi_page to)
-{
-	for (uint64_t at = start; at < end; at += page)
-		UF_ASSERT(ufi_page_turn(ufi_page_state(r, at, page), from, to));
-}
+/* What a page must be to be resolved so, else it is EEXIST. */
+struct fill_rule {
+	unsigned kinds;
+	uint8_t without;
+};
 
 /*
- * Make as many pages from AT on ours as are missing. Returns the end of the
- * run; AT itself if the first page is not missing. Our slot in the registry's
- * lock says what is ours, should we be killed.
+ * COPY and CONTINUE replace marks of every kind, as the kernel does up to Linux
+ * 6.18; zeros for private memory and POISON want a page without any.
+ * spec: copy.13, copy.14, zeropage.6, zeropage.7, continue.14, poison.4, poison.5, fill.13
  */
-static uint64_t fill_claim(struct ufi_task *task, struct ufi_range *r, uint64_t at, uint64_t end)
+static struct fill_rule fill_rule(const struct ufi_range *r, enum ufi_fill_kind kind)
 {
-	struct ufi_reader_slot *slot = &task->mm->registry.reader[task->slot];
-	uint64_t page = task->mmu->page_size;
-	uint64_t start = at;
+	struct fill_rule rule = {UFI_KIND(UFI_PAGE_MISSING), 0};
 
-	atomic_store(&slot->phase, UFI_BUSY_CLAIMED);
-	atomic_store(&slot->busy_start, at);
-	for (; at < end; at += page) {
-		atomic_store(&slot->busy_end, at + page);
-		uf_step();
-		if (!ufi_page_turn(ufi_page_state(r, at, page), UFI_PAGE_MISSING, UFI_PAGE_BUSY))
-			break;
-	}
-	atomic_store(&slot->busy_end, at == start ? 0 : at);
-	return at;
+	if (!ufi_range_armed(r))
+		rule.kinds = UFI_KIND(UFI_PAGE_UNKNOWN);
+	if (kind == UFI_FILL_POISON || (kind == UFI_FILL_ZEROPAGE && !r->shared))
+		rule.without = UFI_PAGE_WP;
+	else
+		rule.kinds |= UFI_KIND(UFI_PAGE_POISON);
+	return rule;
 }
 
-/* From now on whoever buries us does with the pages below END as PHASE says. */
-static void fill_phase(struct ufi_task *task, enum ufi_busy phase, uint64_t end)
+/* The state of a page that has been filled so. spec: copy.12, continue.4 */
+static uint8_t fill_state(const struct ufi_range *r, enum ufi_fill_kind kind, bool write_protect)
 {
-	struct ufi_reader_slot *slot = &task->mm->registry.reader[task->slot];
-
-	atomic_store(&slot->fill_end, end);
-	atomic_store(&slot->phase, phase);
-	uf_step();
+	if (kind == UFI_FILL_POISON)
+		return UFI_PAGE_POISON;
+	return (uint8_t)((ufi_range_armed(r) ? UFI_PAGE_PRESENT : UFI_PAGE_UNKNOWN) |
+			 (write_protect ? UFI_PAGE_WP : 0));
 }
 
-static void fill_unclaim(struct ufi_task *task)
-{
-	struct ufi_reader_slot *slot = &task->mm->registry.reader[task->slot];
-
-	atomic_store(&slot->busy_end, 0);
-	atomic_store(&slot->phase, UFI_BUSY_CLAIMED);
-	atomic_store(&slot->busy_start, 0);
-}
-
-/* One page that exists behind the mapping: 0 also if somebody else has it at hand. */
+/* One page: 0 also if somebody else has it at hand. */
 int ufi_fill_map(struct ufi_task *task, struct ufi_range *r, uint64_t addr)
 {
 	uint64_t end = addr + task->mmu->page_size;
+	_Atomic uint8_t *state = ufi_page_state(r, addr, end - addr);
+	uint8_t to;
 	int err;
 
-	if (fill_claim(task, r, addr, end) == addr) {
-		fill_unclaim(task);
+	if (ufi_claim(task, r, addr, end, UFI_KIND(UFI_PAGE_MISSING), 0) == addr) {
+		ufi_claim_end(task);
 		return 0;
 	}
-	fill_phase(task, UFI_BUSY_WHOLE, end);
-	err = task->mmu->ops->open(task->mmu, r, addr, end - addr);
-	fill_mark(r, addr, end, end - addr, UFI_PAGE_BUSY,
-		  err ? UFI_PAGE_MISSING : UFI_PAGE_PRESENT);
-	fill_unclaim(task);
+	/* A marker becomes the page's own protection. spec: writeprotect.6 */
+	to = (uint8_t)((atomic_load(state) & UFI_PAGE_WP) | UFI_PAGE_PRESENT);
+	ufi_claim_whole(task, end, to, false);
+	err = ufi_range_apply(task, r, addr, end, to);
+	if (err)
+		ufi_claim_undo(task, r, addr, end);
+	else
+		ufi_claim_release(task, r, addr, end, to);
+	ufi_claim_end(task);
 	return err;
 }
 
-/* The pages of the run before the first one that exists already: [start, end). */
-static int fill_found(struct ufi_task *task, struct ufi_range *r, uint64_t start, uint64_t end,
+/*
+ * In a range that is open the machine fills pages by itself: close these, and
+ * see which are there. [start, *free_end) are not.
+ */
+static int fill_close(struct ufi_task *task, struct ufi_range *r, uint64_t start, uint64_t end,
 		      uint64_t *free_end)
 {
-	uint8_t vec[FILL_RUN_PAGES];
-	uint64_t page = task->mmu->page_size;
-	int err = r->mem->find(task->mmu, r, start, end - start, vec);
-	uint64_t at = start;
+	const struct uf_mmu_ops *ops = task->mmu->ops;
+	uint64_t there;
+	uint64_t there_end;
+	int err = ops->close(task->mmu, r, start, end - start);
 
-	if (err)
+	*free_end = start;
+	if (!err)
+		err = ops->populated(task->mmu, r, start, &there, &there_end);
+	if (err && err != -ENOENT)
 		return err;
-	while (at < end && !vec[(at - start) / page])
-		at += page;
-	*free_end = at;
-	return at == start ? -EEXIST : 0;
+	*free_end = err == -ENOENT ? end : uf_max(start, uf_min(there, end));
+	return *free_end == start ? -EEXIST : 0;
+}
+
+/* Those that were not filled, of a range that is open, open again. */
+static void fill_reopen(struct ufi_task *task, struct ufi_range *r, uint64_t start, uint64_t end)
+{
+	uint64_t page = task->mmu->page_size;
+
+	for (uint64_t at = start; at < end; at += page) {
+		uint8_t was = atomic_load(ufi_page_state(r, at, page)) & (uint8_t)~UFI_PAGE_BUSY;
+
+		/* A page that the machine refuses to open goes on trapping. */
+		(void)!ufi_range_apply(task, r, at, at + page, was);
+	}
 }
 
 /*
- * Content for the busy pages [start, end), then open them. *filled_end: the
- * pages below it are open; the others are closed and without content again.
- * spec: copy.8, zeropage.3
+ * The pages of the run before the first one that is not as it must be: existing
+ * already for COPY and ZEROPAGE, not existing for CONTINUE.
  */
-static int fill_content(struct ufi_task *task, struct ufi_range *r, const struct ufi_op_fill *op,
-			uint64_t start, uint64_t end, uint64_t *filled_end)
+static int fill_found(struct ufi_task *task, struct ufi_range *r, enum ufi_fill_kind kind,
+		      uint64_t start, uint64_t *end)
+{
+	uint8_t vec[FILL_RUN_PAGES];
+	uint8_t wanted = kind == UFI_FILL_CONTINUE;
+	uint64_t page = task->mmu->page_size;
+	uint64_t at = start;
+	int err;
+
+	if (kind == UFI_FILL_POISON)
+		return 0;
+	err = r->mem->find(task->mmu, r, start, *end - start, vec);
+	if (err)
+		return err;
+	while (at < *end && vec[(at - start) / page] == wanted)
+		at += page;
+	*end = at;
+	if (at > start)
+		return 0;
+	return wanted ? -EFAULT : -EEXIST; /* spec: continue.7 */
+}
+
+/*
+ * Content for the claimed pages [start, end): how much of it is there now, in
+ * whole pages. spec: copy.8, zeropage.3
+ */
+static int64_t fill_write(struct ufi_task *task, struct ufi_range *r, const struct ufi_op_fill *op,
+			  uint64_t start, uint64_t end)
 {
 	uint64_t page = task->mmu->page_size;
 	uint64_t whole;
 	int64_t n;
-	int err;
 
-	*filled_end = start;
-	fill_phase(task, UFI_BUSY_WRITING, end);
-	if (op->zero)
+	if (op->kind == UFI_FILL_CONTINUE || op->kind == UFI_FILL_POISON)
+		return (int64_t)(end - start);
+	ufi_claim_writing(task, end);
+	if (op->kind == UFI_FILL_ZEROPAGE)
 		n = r->mem->zero(task->mmu, r, start, end - start);
 	else
 		n = r->mem->copy(task->mmu, r, start, end - start,
 				 op->src + (start - op->dst.start));
 	if (n < 0)
-		return (int)n;
+		return n;
 	whole = uf_align_down((uint64_t)n, page);
 	if (whole < (uint64_t)n)
 		r->mem->take_back(task->mmu, r, start + whole, page);
-	if (!whole)
-		return -EFAULT;
-	fill_phase(task, UFI_BUSY_WHOLE, start + whole);
-	err = task->mmu->ops->open(task->mmu, r, start, whole);
-	if (err) {
-		fill_phase(task, UFI_BUSY_WRITING, start + whole);
-		r->mem->take_back(task->mmu, r, start, whole);
-		return err;
+	return whole ? (int64_t)whole : -EFAULT;
+}
+
+/*
+ * What the machine keeps of a page in an open range is all that is known of it
+ * afterwards, so the mapping has to get it now. Where the program may not read it
+ * gets it later.
+ */
+static void fill_map_open(struct ufi_task *task, struct ufi_range *r, uint64_t start, uint64_t end)
+{
+	uint64_t page = task->mmu->page_size;
+	uint8_t byte;
+
+	for (uint64_t at = start; !ufi_range_armed(r) && at < end; at += page)
+		(void)!task->mmu->ops->copy_in(task->mmu, &byte, at, 1);
+}
+
+/* The pages below *filled_end are open, or poisoned; the others are as they were. spec: continue.6
+ */
+static int fill_content(struct ufi_task *task, struct ufi_range *r, const struct ufi_op_fill *op,
+			uint64_t start, uint64_t end, uint64_t *filled_end)
+{
+	bool ours = op->kind == UFI_FILL_COPY || op->kind == UFI_FILL_ZEROPAGE;
+	uint8_t to = fill_state(r, op->kind, op->write_protect);
+	int64_t n = fill_write(task, r, op, start, end);
+	int err = 0;
+
+	*filled_end = start;
+	if (n < 0)
+		return (int)n;
+	ufi_claim_whole(task, start + (uint64_t)n, to, ours);
+	if (op->kind != UFI_FILL_POISON) /* such a page is closed already */
+		err = ufi_range_apply(task, r, start, start + (uint64_t)n, to);
+	if (err && ours) {
+		ufi_claim_writing(task, start + (uint64_t)n);
+		r->mem->take_back(task->mmu, r, start, (uint64_t)n);
 	}
-	*filled_end = start + whole;
-	return start + whole < end ? -EFAULT : 0;
+	if (err)
+		return err;
+	*filled_end = start + (uint64_t)n;
+	if (op->kind != UFI_FILL_POISON)
+		fill_map_open(task, r, start, *filled_end);
+	return *filled_end < end ? -EFAULT : 0;
 }
 
 /*
@@ -149,7 +209,7 @@ static uint64_t fill_readable(struct ufi_task *task, const struct ufi_op_fill *o
 	uint64_t page = task->mmu->page_size;
 	uint8_t byte;
 
-	if (op->zero)
+	if (op->kind != UFI_FILL_COPY)
 		return end;
 	for (uint64_t at = start; at < end; at += page) {
 		uint64_t src = op->src + (at - op->dst.start);
@@ -161,6 +221,41 @@ static uint64_t fill_readable(struct ufi_task *task, const struct ufi_op_fill *o
 	return end;
 }
 
+/* The pages [start, end) are ours. */
+static int fill_claimed(struct ufi_task *task, struct ufi_range *r, const struct ufi_op_fill *op,
+			uint64_t start, uint64_t end, uint64_t *done)
+{
+	bool open = !ufi_range_armed(r);
+	uint64_t free_end = end;
+	uint64_t filled_end = start;
+	int err = 0;
+
+	if (open)
+		err = fill_close(task, r, start, end, &free_end);
+	if (!err)
+		err = fill_found(task, r, op->kind, start, &free_end);
+	if (!err)
+		err = fill_content(task, r, op, start, free_end, &filled_end);
+	if (open)
+		fill_reopen(task, r, filled_end, end);
+	ufi_claim_release(task, r, start, filled_end, fill_state(r, op->kind, op->write_protect));
+	ufi_claim_undo(task, r, filled_end, end);
+	*done += filled_end - start;
+	return err;
+}
+
+/* Not claimed: it is not as it must be, or was another thread's, which may have given it back. */
+static int fill_refused(_Atomic uint8_t *state, struct fill_rule rule)
+{
+	uint8_t now;
+	bool fits;
+
+	uf_step();
+	now = atomic_load(state);
+	fits = !(now & rule.without) && (rule.kinds & UFI_KIND(ufi_page_kind(now)));
+	return fits || (now & UFI_PAGE_BUSY) ? -EBUSY : -EEXIST;
+}
+
 /* One run from op->dst.start + *done on, with the registry locked. */
 static int fill_run(struct ufi_task *task, struct ufi_range *r, const struct ufi_op_fill *op,
 		    uint64_t *done)
@@ -168,35 +263,36 @@ static int fill_run(struct ufi_task *task, struct ufi_range *r, const struct ufi
 	uint64_t page = task->mmu->page_size;
 	uint64_t start = op->dst.start + *done;
 	uint64_t end = uf_min(uf_min(r->end, op->dst.end), start + FILL_RUN_PAGES * page);
-	uint64_t free_end;
-	uint64_t filled_end;
 	_Atomic uint8_t *state = ufi_page_state(r, start, page);
+	struct fill_rule rule = fill_rule(r, op->kind);
 	int err;
 
 	end = fill_readable(task, op, start, end);
 	if (end == start)
 		return -EFAULT;
-	if (ufi_page_get(state) == UFI_PAGE_UNKNOWN) {
+	if (ufi_range_armed(r) && ufi_page_kind(atomic_load(state)) == UFI_PAGE_UNKNOWN) {
 		err = ufi_range_settle(task, r, start);
 		if (err)
 			return err;
 	}
-	end = fill_claim(task, r, start, end);
+	if (op->write_protect)
+		atomic_store(&r->states->mixed, true);
+	if (op->kind == UFI_FILL_POISON)
+		atomic_store(&r->states->poisoned, true);
+	end = ufi_claim(task, r, start, end, rule.kinds, rule.without);
+	/* spec: copy.3, continue.8 */
 	if (end == start)
-		return ufi_page_get(state) == UFI_PAGE_PRESENT ? -EEXIST : -EBUSY;
-
-	filled_end = start;
-	err = fill_found(task, r, start, end, &free_end);
-	if (!err)
-		err = fill_content(task, r, op, start, free_end, &filled_end);
-	fill_mark(r, start, filled_end, page, UFI_PAGE_BUSY, UFI_PAGE_PRESENT);
-	fill_mark(r, filled_end, end, page, UFI_PAGE_BUSY, UFI_PAGE_MISSING);
-	fill_unclaim(task);
-	*done += filled_end - start;
+		err = fill_refused(state, rule);
+	else
+		err = fill_claimed(task, r, op, start, end, done);
+	ufi_claim_end(task);
 	return err;
 }
 
-/* Whoever has registered it. spec: fill.7, fill.8, copy.2 */
+/*
+ * Whoever has registered it.
+ * spec: fill.7, fill.8, copy.2, continue.3, continue.5, continue.12, poison.3, poison.9
+ */
 static int fill_locked(struct ufi_task *task, const struct ufi_op_fill *op, uint64_t *done)
 {
 	struct ufi_range *r;
@@ -206,22 +302,9 @@ static int fill_locked(struct ufi_task *task, const struct ufi_op_fill *op, uint
 	r = ufi_range_find(task->mm, op->dst.start + *done);
 	if (op->write_protect && !(r->modes & UF_REGISTER_MODE_WP))
 		return -EINVAL;
+	if (op->kind == UFI_FILL_CONTINUE && !(r->mem->modes & UF_REGISTER_MODE_MINOR))
+		return -EINVAL;
 	return fill_run(task, r, op, done);
-}
-
-/* Another thread fills the page: wait, and see that it is still there to do so. */
-void ufi_fill_await(struct ufi_task *task, unsigned round)
-{
-	const struct uf_mmu_ops *ops = task->mmu->ops;
-	_Atomic uint32_t nobody = 0;
-
-	if (ops->spin(task->mmu, round))
-		return;
-	(void)ops->park(task->mmu, &nobody, 0, FILL_NAP_NS);
-	if (round % FILL_DOUBT_ROUNDS != FILL_DOUBT_ROUNDS - 1)
-		return;
-	ufi_rwlock_write(task, &task->mm->registry);
-	ufi_rwlock_write_end(task, &task->mm->registry);
 }
 
 /*
@@ -240,7 +323,10 @@ static int fill_touch_source(struct ufi_task *task, const struct ufi_op_fill *op
 	return err;
 }
 
-/* Whether anybody waits is not asked. spec: fill.4, fill.11, copy.3, copy.4, zeropage.2 */
+/*
+ * Whether anybody waits is not asked.
+ * spec: fill.4, fill.11, copy.4, zeropage.2, continue.13, poison.10
+ */
 int ufi_fill(struct ufi_task *task, struct ufi_ctx *ctx, const struct ufi_op_fill *op,
 	     uint64_t *done)
 {
@@ -253,52 +339,12 @@ int ufi_fill(struct ufi_task *task, struct ufi_ctx *ctx, const struct ufi_op_fil
 		err = fill_locked(task, op, done);
 		ufi_rwlock_read_end(task, &mm->registry);
 		if (err == -EBUSY) {
-			ufi_fill_await(task, round++);
+			ufi_claim_await(task, round++);
 			err = 0;
-		} else if (err == -EFAULT && !op->zero) {
+		} else if (err == -EFAULT && op->kind == UFI_FILL_COPY) {
 			err = fill_touch_source(task, op, *done);
 		}
 	}
 	/* Beyond the end of the object. spec: copy.7 */
 	return err == -ENXIO ? -EFAULT : err;
-}
-
-/*
- * Whole content stays: somebody may have seen it, and written to it. What
- * cannot be closed is open: see the machine's close.
- */
-static enum ufi_page fill_bury_page(struct ufi_task *task, struct ufi_range *r, uint64_t at,
-				    enum ufi_busy phase)
-{
-	const struct uf_mmu_ops *ops = task->mmu->ops;
-	uint64_t page = task->mmu->page_size;
-
-	if (phase == UFI_BUSY_WHOLE &&
-	    (ops->close(task->mmu, r, at, page) || ops->open(task->mmu, r, at, page) == 0))
-		return UFI_PAGE_PRESENT;
-	if (phase != UFI_BUSY_CLAIMED)
-		r->mem->take_back(task->mmu, r, at, page);
-	return UFI_PAGE_MISSING;
-}
-
-void ufi_fill_bury(struct ufi_task *task, uint32_t slot, uint32_t tid)
-{
-	struct ufi_reader_slot *grave = &task->mm->registry.reader[slot];
-	uint64_t page = task->mmu->page_size;
-	uint64_t start = atomic_load(&grave->busy_start);
-	uint64_t end = atomic_load(&grave->busy_end);
-	uint64_t fill_end = atomic_load(&grave->fill_end);
-	struct ufi_range *r = end ? ufi_range_find(task->mm, start) : NULL;
-
-	for (uint64_t at = start; r && at < uf_min(end, r->end); at += page) {
-		_Atomic uint8_t *state = ufi_page_state(r, at, page);
-		enum ufi_busy phase = at < fill_end ? (enum ufi_busy)atomic_load(&grave->phase)
-						    : UFI_BUSY_CLAIMED;
-
-		if (ufi_page_get(state) == UFI_PAGE_BUSY)
-			ufi_page_turn(state, UFI_PAGE_BUSY, fill_bury_page(task, r, at, phase));
-	}
-	atomic_store(&grave->busy_end, 0);
-	atomic_store(&grave->phase, UFI_BUSY_CLAIMED);
-	atomic_compare_exchange_strong(&grave->tid, &tid, 0);
 }

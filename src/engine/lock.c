@@ -143,7 +143,7 @@ static void rwlock_bury(struct ufi_task *task, struct ufi_rwlock *lock)
 			if (!claims && atomic_load(&s->phase) == UFI_BUSY_CLAIMED)
 				continue;
 			while (rwlock_drain(task, lock, slot))
-				ufi_fill_bury(task, slot, atomic_load(&s->tid));
+				ufi_claim_bury(task, slot, atomic_load(&s->tid));
 		}
 	}
 }

@@ -41,17 +41,18 @@ struct ufi_lock {
 enum ufi_busy {
 	UFI_BUSY_CLAIMED, /* nothing has been done to them */
 	UFI_BUSY_WRITING, /* content may be there in part; closed */
-	UFI_BUSY_WHOLE,	  /* content is all there; open or not */
+	UFI_BUSY_WHOLE,	  /* done but for what the machine lets through, and the state */
 };
 
 struct ufi_reader_slot {
 	_Alignas(64) _Atomic uint32_t tid;
-	/* The pages its owner has marked busy, for whoever buries it: see fill.c. */
+	/* The pages its owner has marked busy, for whoever buries it: see claim.c. */
 	_Atomic uint64_t busy_start;
 	_Atomic uint64_t busy_end;
 	/* How far it is with those below fill_end; the others it has only claimed. */
 	_Atomic uint64_t fill_end;
 	_Atomic uint32_t phase; /* enum ufi_busy */
+	_Atomic uint32_t to;	/* when it is WHOLE: the state they shall have */
 };
 
 struct ufi_rwlock {

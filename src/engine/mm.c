@@ -29,20 +29,28 @@ free_tables:
 /*
  * Without UFFD_EVENT_FORK a child has no userfaults: its mappings are disarmed
  * and what was missing reads as zeros. Its copies of the contexts belong to
- * the parent's descriptors; the memory they occupy is not worth reclaiming.
+ * the parent's descriptors; the memory they occupy is not worth reclaiming. What
+ * was poisoned in private memory is poisoned here, too.
+ * spec: vm.6, vm.10, vm.13
  */
-/* spec: vm.6 */
 void ufi_mm_forked(struct ufi_mm *mm)
 {
-	struct ufi_table *table = mm->table;
+	struct ufi_table *table;
+	uint32_t n = 0;
 
-	for (uint32_t i = 0; i < table->n; i++) {
-		struct ufi_range *r = table->range[i];
-
-		mm->mmu->ops->detach(mm->mmu, r, r->life == UFI_RANGE_GONE);
-	}
-	table->n = 0;
 	memset(&mm->registry, 0, sizeof(mm->registry));
 	memset(&mm->settle, 0, sizeof(mm->settle));
 	memset(&mm->change, 0, sizeof(mm->change));
+	/* Without memory for it the poison is lost, and nothing else. */
+	(void)!ufi_range_keep_poison(mm, NULL, 0, UINT64_MAX);
+	table = mm->table;
+	for (uint32_t i = 0; i < table->n; i++) {
+		struct ufi_range *r = table->range[i];
+
+		if (r->life == UFI_RANGE_KEPT && !r->ctx && !r->shared)
+			table->range[n++] = r;
+		else
+			mm->mmu->ops->detach(mm->mmu, r, r->life == UFI_RANGE_GONE);
+	}
+	table->n = n;
 }

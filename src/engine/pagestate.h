@@ -1,12 +1,22 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The state of a page: one byte, changed by compare-and-swap while the
- * registry is locked for reading, at will while it is locked for writing.
+ * The state of a page: one byte, what the kernel keeps in a page table entry.
+ * A kind, and flags beside it:
  *
- *	UNKNOWN --settle--> MISSING <--> BUSY --> PRESENT --discard--> MISSING
+ *	UNKNOWN		as the range began, never looked at
+ *	MISSING		nothing is mapped there; closed
+ *	PRESENT		there is a page; open
+ *	POISON		accesses fail; closed
+ *	+ WP		accesses that write are faults; beside UNKNOWN and MISSING it
+ *			is what the kernel calls a marker
+ *	+ BUSY		belongs to the one thread that made it so, which alone may
+ *			change it
  *
- * BUSY belongs to the one thread that made it so: it alone may give the page
- * content, open it and say PRESENT, in this order, or give it back to MISSING.
+ * There are two sorts of ranges. One that is registered for MISSING or MINOR
+ * faults is *armed*: it begins closed, and UNKNOWN is a page without content
+ * that is closed as a part of its chunk. Any other is *open*: the machine fills
+ * its pages by itself, UNKNOWN is a page that is open and may be there or not,
+ * and there is neither MISSING nor PRESENT.
  */
 #ifndef UF_ENGINE_PAGESTATE_H
 #define UF_ENGINE_PAGESTATE_H
@@ -14,11 +24,19 @@
 #include "engine/engine.h"
 
 enum ufi_page {
-	UFI_PAGE_UNKNOWN, /* closed as a part of its chunk, never looked at; has no content */
-	UFI_PAGE_MISSING, /* closed, armed, has no content */
-	UFI_PAGE_BUSY,	  /* closed; being filled */
-	UFI_PAGE_PRESENT, /* open */
+	UFI_PAGE_UNKNOWN,
+	UFI_PAGE_MISSING,
+	UFI_PAGE_PRESENT,
+	UFI_PAGE_POISON,
 };
+
+#define UFI_PAGE_KIND 0x07u
+#define UFI_PAGE_WP 0x10u
+#define UFI_PAGE_BUSY 0x80u
+
+/* A set of kinds, for ufi_page_claim. */
+#define UFI_KIND(kind) (1u << (kind))
+#define UFI_KIND_ANY 0xffu
 
 static inline _Atomic uint8_t *ufi_page_state(const struct ufi_range *r, uint64_t addr,
 					      uint64_t page_size)
@@ -26,33 +44,41 @@ static inline _Atomic uint8_t *ufi_page_state(const struct ufi_range *r, uint64_
 	return &r->states->page[r->state_off + (addr - r->start) / page_size];
 }
 
-static inline enum ufi_page ufi_page_get(_Atomic uint8_t *state)
+static inline enum ufi_page ufi_page_kind(uint8_t state)
 {
-	return (enum ufi_page)atomic_load(state);
+	return (enum ufi_page)(state & UFI_PAGE_KIND);
 }
 
-static inline bool ufi_page_legal(enum ufi_page from, enum ufi_page to)
+static inline bool ufi_range_armed(const struct ufi_range *r)
 {
-	switch (from) {
-	case UFI_PAGE_UNKNOWN:
-		return to == UFI_PAGE_MISSING;
-	case UFI_PAGE_MISSING:
-		return to == UFI_PAGE_BUSY;
-	case UFI_PAGE_BUSY:
-		return to == UFI_PAGE_MISSING || to == UFI_PAGE_PRESENT;
-	case UFI_PAGE_PRESENT:
-		return to == UFI_PAGE_MISSING;
-	}
-	return false;
+	return r->modes & (UF_REGISTER_MODE_MISSING | UF_REGISTER_MODE_MINOR);
 }
 
-/* True if it was FROM and is TO now. */
-static inline bool ufi_page_turn(_Atomic uint8_t *state, enum ufi_page from, enum ufi_page to)
+/* May the program access it, for reading at least? */
+static inline bool ufi_page_open(const struct ufi_range *r, uint8_t state)
 {
-	uint8_t seen = from;
+	enum ufi_page kind = ufi_page_kind(state);
 
-	UF_ASSERT(ufi_page_legal(from, to));
-	return atomic_compare_exchange_strong(state, &seen, to);
+	return kind == UFI_PAGE_PRESENT || (kind == UFI_PAGE_UNKNOWN && !ufi_range_armed(r));
+}
+
+/* Busy, and what else it was stays to be read: true if it is ours now. */
+static inline bool ufi_page_claim(_Atomic uint8_t *state, unsigned kinds, uint8_t without)
+{
+	uint8_t seen = atomic_load(state);
+
+	do {
+		if ((seen & (UFI_PAGE_BUSY | without)) || !(kinds >> ufi_page_kind(seen) & 1))
+			return false;
+	} while (!atomic_compare_exchange_weak(state, &seen, (uint8_t)(seen | UFI_PAGE_BUSY)));
+	return true;
+}
+
+/* What we have claimed, or what nobody else can look at, is STATE now. */
+static inline void ufi_page_release(_Atomic uint8_t *state, uint8_t to)
+{
+	UF_ASSERT((atomic_load(state) & UFI_PAGE_BUSY) && !(to & UFI_PAGE_BUSY));
+	atomic_store(state, to);
 }
 
 #endif

@@ -55,7 +55,7 @@ bool ufi_range_covers(const struct ufi_mm *mm, uint64_t start, uint64_t end)
 	const struct ufi_table *table = mm->table;
 	uint32_t i = ufi_range_lower(mm, start);
 
-	if (i == table->n || table->range[i]->start > start)
+	if (i == table->n || table->range[i]->start > start || !table->range[i]->modes)
 		return false;
 	while (table->range[i]->end < end) {
 		if (i + 1 == table->n || !range_same_vma(table->range[i], table->range[i + 1]))
@@ -179,28 +179,33 @@ static int range_states(struct ufi_mm *mm, struct ufi_range *r)
 	return 0;
 }
 
+/* Without a context the choice is the machine's. */
+static void range_owner(struct ufi_range *r, struct ufi_ctx *ctx, uint64_t modes)
+{
+	r->ctx = ctx;
+	r->modes = modes;
+	r->trap = ctx ? ctx->trap : UF_TRAP_AUTO;
+	r->fill = ctx ? ctx->fill : UF_FILL_AUTO;
+}
+
 static void range_init(struct ufi_range *r, struct ufi_ctx *ctx, const struct uf_vma *vma,
 		       uint64_t modes)
 {
 	r->life = UFI_RANGE_FRESH;
 	r->start = vma->start;
 	r->end = vma->end;
-	r->ctx = ctx;
-	r->modes = modes;
 	r->chunk = range_chunk(vma->end - vma->start);
 	r->mem = vma->mem;
 	r->offset = vma->offset;
 	r->object = vma->object;
 	r->prot = vma->prot;
 	r->shared = vma->shared;
-	r->trap = ctx->trap;
-	r->fill = ctx->fill;
+	range_owner(r, ctx, modes);
 }
 
-int ufi_range_create(struct ufi_ctx *ctx, const struct uf_vma *vma, uint64_t modes,
-		     struct ufi_range **out)
+int ufi_range_create(struct ufi_mm *mm, struct ufi_ctx *ctx, const struct uf_vma *vma,
+		     uint64_t modes, struct ufi_range **out)
 {
-	struct ufi_mm *mm = ctx->mm;
 	struct ufi_range *r = range_alloc(mm);
 	int err;
 
@@ -214,7 +219,7 @@ int ufi_range_create(struct ufi_ctx *ctx, const struct uf_vma *vma, uint64_t mod
 		range_free(mm, r);
 		return err;
 	}
-	err = mm->mmu->ops->attach(mm->mmu, r);
+	err = mm->mmu->ops->attach(mm->mmu, r, ufi_range_armed(r));
 	if (err) {
 		/* It has closed nothing that would have to be opened. */
 		r->life = UFI_RANGE_GONE;
@@ -272,9 +277,21 @@ int ufi_range_isolate(struct ufi_mm *mm, uint64_t start, uint64_t end)
 static uint64_t range_unknown_end(const struct ufi_range *r, uint64_t at, uint64_t end,
 				  uint64_t page)
 {
-	while (at < end && ufi_page_get(ufi_page_state(r, at, page)) == UFI_PAGE_UNKNOWN)
+	while (at < end &&
+	       ufi_page_kind(atomic_load(ufi_page_state(r, at, page))) == UFI_PAGE_UNKNOWN)
 		at += page;
 	return at;
+}
+
+/* Others may mark it meanwhile. */
+static void range_is_missing(_Atomic uint8_t *state)
+{
+	uint8_t seen = atomic_load(state);
+	uint8_t to;
+
+	do
+		to = (uint8_t)((seen & ~UFI_PAGE_KIND) | UFI_PAGE_MISSING);
+	while (!atomic_compare_exchange_weak(state, &seen, to));
 }
 
 /*
@@ -299,8 +316,7 @@ static int range_arm_unknown(struct ufi_task *task, struct ufi_range *r, uint64_
 		if (err)
 			return err;
 		for (; at < run; at += page) {
-			ufi_page_turn(ufi_page_state(r, at, page), UFI_PAGE_UNKNOWN,
-				      UFI_PAGE_MISSING);
+			range_is_missing(ufi_page_state(r, at, page));
 			uf_step();
 		}
 	}
@@ -316,33 +332,75 @@ int ufi_range_settle(struct ufi_task *task, struct ufi_range *r, uint64_t addr)
 	int err = 0;
 
 	ufi_lock_take(task, &mm->settle);
-	if (ufi_page_get(ufi_page_state(r, addr, page)) == UFI_PAGE_UNKNOWN)
+	if (ufi_page_kind(atomic_load(ufi_page_state(r, addr, page))) == UFI_PAGE_UNKNOWN)
 		err = range_arm_unknown(task, r, start, end);
 	ufi_lock_release(task, &mm->settle);
 	return err;
+}
+
+int ufi_range_apply(struct ufi_task *task, struct ufi_range *r, uint64_t start, uint64_t end,
+		    uint8_t state)
+{
+	const struct uf_mmu_ops *ops = task->mmu->ops;
+
+	if (ufi_page_open(r, state))
+		return ops->open(task->mmu, r, start, end - start, state & UFI_PAGE_WP);
+	if (ufi_page_kind(state) == UFI_PAGE_UNKNOWN) /* closed as a part of its chunk */
+		return 0;
+	return ops->close(task->mmu, r, start, end - start);
+}
+
+/* The end of the pages from AT on that are alike. */
+static uint64_t range_alike(const struct ufi_range *r, uint64_t at, uint64_t end, uint64_t page)
+{
+	uint8_t state = atomic_load(ufi_page_state(r, at, page));
+
+	do
+		at += page;
+	while (at < end && atomic_load(ufi_page_state(r, at, page)) == state);
+	return at;
+}
+
+int ufi_range_apply_all(struct ufi_task *task, struct ufi_range *r)
+{
+	uint64_t page = task->mmu->page_size;
+	uint64_t at = r->start;
+
+	while (at < r->end) {
+		uint64_t run = range_alike(r, at, r->end, page);
+		uint8_t state = atomic_load(ufi_page_state(r, at, page)) & (uint8_t)~UFI_PAGE_BUSY;
+		int err = ufi_range_apply(task, r, at, run, state);
+
+		if (err)
+			return err;
+		at = run;
+	}
+	return 0;
 }
 
 /* Nobody else can be in this range: the registry is locked for writing. */
 static int range_adopt_run(struct ufi_task *task, struct ufi_range *r, uint64_t start, uint64_t end)
 {
 	uint64_t page = task->mmu->page_size;
-	int err;
+	uint64_t at = start;
 
-	for (uint64_t at = start; at < end; at += page) {
-		_Atomic uint8_t *state = ufi_page_state(r, at, page);
+	while (at < end) {
+		uint8_t state = atomic_load(ufi_page_state(r, at, page));
+		uint64_t run;
+		int err = 0;
 
-		if (ufi_page_get(state) == UFI_PAGE_UNKNOWN) {
+		if (ufi_page_kind(state) == UFI_PAGE_UNKNOWN)
 			err = ufi_range_settle(task, r, at);
-			if (err)
-				return err;
-		}
-		ufi_page_turn(state, UFI_PAGE_MISSING, UFI_PAGE_BUSY);
+		run = range_alike(r, at, end, page);
+		state = (uint8_t)((state & UFI_PAGE_WP) | UFI_PAGE_PRESENT);
+		if (!err)
+			err = ufi_range_apply(task, r, at, run, state);
+		if (err)
+			return err;
+		for (; at < run; at += page)
+			atomic_store(ufi_page_state(r, at, page), state);
 	}
-	err = task->mmu->ops->open(task->mmu, r, start, end - start);
-	for (uint64_t at = start; at < end; at += page)
-		ufi_page_turn(ufi_page_state(r, at, page), UFI_PAGE_BUSY,
-			      err ? UFI_PAGE_MISSING : UFI_PAGE_PRESENT);
-	return err;
+	return 0;
 }
 
 /* spec: register.13, fault.12 */
@@ -363,6 +421,117 @@ int ufi_range_adopt(struct ufi_task *task, struct ufi_range *r)
 		if (err)
 			return err;
 		at = end;
+	}
+	return 0;
+}
+
+/* From armed to open: what is there and what is not is the machine's business again. */
+static void range_forget_kinds(struct ufi_task *task, struct ufi_range *r)
+{
+	uint64_t page = task->mmu->page_size;
+
+	for (uint64_t at = r->start; at < r->end; at += page) {
+		_Atomic uint8_t *state = ufi_page_state(r, at, page);
+		uint8_t now = atomic_load(state);
+		uint8_t to = (uint8_t)((now & UFI_PAGE_WP) | UFI_PAGE_UNKNOWN);
+
+		/* Untouched states cost nothing, and shall go on so. */
+		if (ufi_page_kind(now) != UFI_PAGE_POISON && now != to)
+			atomic_store(state, to);
+	}
+}
+
+/* What is present here has to be known to the machine, which may never have been asked for it. */
+static void range_map_present(struct ufi_task *task, struct ufi_range *r)
+{
+	uint64_t page = task->mmu->page_size;
+	uint8_t byte;
+
+	for (uint64_t at = r->start; at < r->end; at += page) {
+		uint8_t state = atomic_load(ufi_page_state(r, at, page));
+
+		if (ufi_page_kind(state) == UFI_PAGE_PRESENT)
+			(void)!task->mmu->ops->copy_in(task->mmu, &byte, at, 1);
+	}
+}
+
+/*
+ * Between open and armed the whole range is opened and begins anew; an access
+ * that slips in comes before the change or after it. spec: register.18
+ */
+static int range_rearm(struct ufi_task *task, struct ufi_range *r, struct ufi_ctx *ctx,
+		       uint64_t modes)
+{
+	int err;
+
+	range_map_present(task, r);
+	r->life = UFI_RANGE_ENDING; /* until it is whole again */
+	task->mmu->ops->detach(task->mmu, r, false);
+	range_owner(r, ctx, modes);
+	/* The mapping's own protection may be what keeps a poisoned page closed. */
+	atomic_store(&r->states->mixed, true);
+	range_forget_kinds(task, r);
+	err = task->mmu->ops->attach(task->mmu, r, ufi_range_armed(r));
+	if (!err && ufi_range_armed(r))
+		err = ufi_range_adopt(task, r);
+	if (!err)
+		err = ufi_range_apply_all(task, r);
+	if (!err)
+		r->life = UFI_RANGE_KEPT;
+	return err;
+}
+
+int ufi_range_change(struct ufi_task *task, struct ufi_range *r, struct ufi_ctx *ctx,
+		     uint64_t modes)
+{
+	const uint64_t arming = UF_REGISTER_MODE_MISSING | UF_REGISTER_MODE_MINOR;
+
+	if (!r->ctx || !(r->modes & arming) != !(modes & arming))
+		return range_rearm(task, r, ctx, modes);
+	r->modes = modes;
+	return 0;
+}
+
+/* The first poisoned pages in the range: [*start, *end); false if there are none. */
+static bool range_poisoned(const struct ufi_range *r, uint64_t page, uint64_t *start, uint64_t *end)
+{
+	uint64_t at = r->start;
+
+	while (at < r->end &&
+	       ufi_page_kind(atomic_load(ufi_page_state(r, at, page))) != UFI_PAGE_POISON)
+		at += page;
+	*start = at;
+	while (at < r->end &&
+	       ufi_page_kind(atomic_load(ufi_page_state(r, at, page))) == UFI_PAGE_POISON)
+		at += page;
+	*end = at;
+	return *start < *end;
+}
+
+/* spec: unregister.8, close.7 */
+int ufi_range_keep_poison(struct ufi_mm *mm, const struct ufi_ctx *ctx, uint64_t start,
+			  uint64_t end)
+{
+	uint64_t page = mm->mmu->page_size;
+	uint64_t poison;
+	uint64_t poison_end;
+
+	for (uint32_t i = ufi_range_lower(mm, start);
+	     i < mm->table->n && mm->table->range[i]->start < end; i++) {
+		struct ufi_range *r = mm->table->range[i];
+		int err;
+
+		if (!r->ctx || (ctx && r->ctx != ctx) || !atomic_load(&r->states->poisoned) ||
+		    !range_poisoned(r, page, &poison, &poison_end))
+			continue;
+		/* What lies before them is a range of its own; they come next, then. */
+		err = range_split(mm, poison > r->start ? poison : poison_end);
+		if (err)
+			return err;
+		if (poison > r->start)
+			continue;
+		r->modes = 0;
+		r->ctx = NULL;
 	}
 	return 0;
 }

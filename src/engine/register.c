@@ -3,16 +3,9 @@
  * Owns REGISTER and UNREGISTER: a first pass over everything mapped in the
  * span decides and changes nothing, a second one applies.
  */
-#include "engine/engine.h"
+#include "engine/pagestate.h"
 
-/* A part of the span that one registered range or one mapping fills. */
-struct register_piece {
-	struct ufi_range *range; /* NULL: not registered */
-	struct uf_vma vma;	 /* clipped to the piece */
-};
-
-static void piece_of_range(struct register_piece *p, struct ufi_range *r, uint64_t start,
-			   uint64_t end)
+static void piece_of_range(struct ufi_piece *p, struct ufi_range *r, uint64_t start, uint64_t end)
 {
 	p->range = r;
 	p->vma.start = uf_max(r->start, start);
@@ -22,7 +15,7 @@ static void piece_of_range(struct register_piece *p, struct ufi_range *r, uint64
 	p->vma.maywrite = true;
 }
 
-static void piece_of_vma(struct register_piece *p, const struct uf_vma *vma, uint64_t start,
+static void piece_of_vma(struct ufi_piece *p, const struct uf_vma *vma, uint64_t start,
 			 uint64_t end)
 {
 	p->range = NULL;
@@ -38,7 +31,7 @@ static void piece_of_vma(struct register_piece *p, const struct uf_vma *vma, uin
  * must not be seen as the program's mappings. -ENOENT: only holes are left.
  * spec: register.10
  */
-static int register_next(struct ufi_mm *mm, uint64_t start, uint64_t end, struct register_piece *p)
+int ufi_piece_next(struct ufi_mm *mm, uint64_t start, uint64_t end, struct ufi_piece *p)
 {
 	uint32_t i = ufi_range_lower(mm, start);
 	struct ufi_range *r = i < mm->table->n ? mm->table->range[i] : NULL;
@@ -66,38 +59,50 @@ static int register_next(struct ufi_mm *mm, uint64_t start, uint64_t end, struct
 
 /*
  * In the kernel's order. The memory says which modes it can have, no feature is asked for.
- * spec: register.4, register.5, register.6, register.7, api.11
+ * spec: register.4, register.5, register.6, register.7, register.16, api.11, api.12
  */
-static int register_check(const struct ufi_ctx *ctx, const struct register_piece *p, uint64_t modes)
+static int register_check(const struct ufi_ctx *ctx, const struct ufi_piece *p, uint64_t modes)
 {
 	if (!p->vma.mem || (modes & ~p->vma.mem->modes))
 		return -EINVAL;
 	if (!p->vma.maywrite)
 		return -EPERM;
-	if (p->range && p->range->ctx != ctx)
+	if (p->range && p->range->ctx && p->range->ctx != ctx)
 		return -EBUSY;
 	return 0;
 }
 
-/* *IOCTLS: those that every piece can take. spec: register.3, register.11 */
+/* Some are told by the mode. spec: register.11, register.17 */
+static uint64_t register_ioctls(const struct uf_mem_ops *mem, uint64_t modes)
+{
+	uint64_t ioctls = UINT64_C(1) << UF_NR_WAKE | mem->ioctls;
+
+	if (modes & UF_REGISTER_MODE_WP)
+		ioctls |= UINT64_C(1) << UF_NR_WRITEPROTECT;
+	if (modes & UF_REGISTER_MODE_MINOR)
+		ioctls |= UINT64_C(1) << UF_NR_CONTINUE;
+	return ioctls;
+}
+
+/* *IOCTLS: those that every piece can take. spec: register.3 */
 static int register_check_all(struct ufi_ctx *ctx, const struct ufi_op_register *op,
 			      uint64_t *ioctls)
 {
-	struct register_piece p;
+	struct ufi_piece p;
 	uint64_t at = op->span.start;
 	int err;
 
 	*ioctls = UINT64_MAX;
 
 	while (at < op->span.end) {
-		err = register_next(ctx->mm, at, op->span.end, &p);
+		err = ufi_piece_next(ctx->mm, at, op->span.end, &p);
 		if (err == -ENOENT)
 			return at == op->span.start ? -EINVAL : 0;
 		if (!err)
 			err = register_check(ctx, &p, op->modes);
 		if (err)
 			return err;
-		*ioctls &= UINT64_C(1) << UF_NR_WAKE | p.vma.mem->ioctls;
+		*ioctls &= register_ioctls(p.vma.mem, op->modes);
 		at = p.vma.end;
 	}
 	return 0;
@@ -118,27 +123,42 @@ static int register_new(struct ufi_task *task, struct ufi_ctx *ctx, const struct
 	struct ufi_range *r;
 	int err;
 
-	err = ufi_range_create(ctx, vma, modes, &r);
-	return err ? err : ufi_range_adopt(task, r);
+	err = ufi_range_create(ctx->mm, ctx, vma, modes, &r);
+	return err || !ufi_range_armed(r) ? err : ufi_range_adopt(task, r);
 }
 
 /*
- * Only one mode exists, so a range of ours in the span has it already and a
- * registration that repeats it changes nothing. spec: register.8, register.9
+ * A range of ours, or a poisoned one of nobody's. What has all the modes that
+ * are asked for keeps those it has; other modes are replaced. Nobody is woken.
+ * spec: register.8, register.9, register.18, register.19, register.21
  */
+static int register_again(struct ufi_task *task, struct ufi_ctx *ctx, const struct ufi_piece *p,
+			  uint64_t modes)
+{
+	int err;
+
+	if (p->range->ctx && !(modes & ~p->range->modes))
+		return 0;
+	err = ufi_range_isolate(ctx->mm, p->vma.start, p->vma.end);
+	if (err)
+		return err;
+	return ufi_range_change(task, ufi_range_find(ctx->mm, p->vma.start), ctx, modes);
+}
+
 static int register_apply(struct ufi_task *task, struct ufi_ctx *ctx,
 			  const struct ufi_op_register *op)
 {
-	struct register_piece p;
+	struct ufi_piece p;
 	uint64_t at = op->span.start;
 	int err;
 
 	while (at < op->span.end) {
-		err = register_next(ctx->mm, at, op->span.end, &p);
+		err = ufi_piece_next(ctx->mm, at, op->span.end, &p);
 		if (err == -ENOENT)
 			return 0;
-		if (!err && !p.range)
-			err = register_new(task, ctx, &p.vma, op->modes);
+		if (!err)
+			err = p.range ? register_again(task, ctx, &p, op->modes)
+				      : register_new(task, ctx, &p.vma, op->modes);
 		if (err)
 			return err;
 		at = p.vma.end;
@@ -170,17 +190,17 @@ int ufi_register(struct ufi_task *task, struct ufi_ctx *ctx, const struct ufi_op
 /* spec: unregister.2, unregister.3 */
 static int unregister_check_all(struct ufi_ctx *ctx, const struct ufi_span *op)
 {
-	struct register_piece p;
+	struct ufi_piece p;
 	uint64_t at = op->start;
 	int err;
 
 	while (at < op->end) {
-		err = register_next(ctx->mm, at, op->end, &p);
+		err = ufi_piece_next(ctx->mm, at, op->end, &p);
 		if (err == -ENOENT)
 			return at == op->start ? -EINVAL : 0;
 		if (err)
 			return err;
-		if (p.range && p.range->ctx != ctx)
+		if (p.range && p.range->ctx && p.range->ctx != ctx)
 			return -EINVAL;
 		if (!p.vma.mem)
 			return -EINVAL;
@@ -191,18 +211,27 @@ static int unregister_check_all(struct ufi_ctx *ctx, const struct ufi_span *op)
 
 /*
  * Who is woken faults again and waits for the registry, so it may come first:
- * then nobody sleeps on if we are killed in between. spec: unregister.5
+ * then nobody sleeps on if we are killed in between. In memory that was not
+ * registered for missing pages they do. spec: unregister.5, unregister.7
  */
-static void unregister_wake(struct ufi_task *task, struct ufi_ctx *ctx, const struct ufi_span *op)
+static void unregister_ranges(struct ufi_task *task, struct ufi_ctx *ctx, const struct ufi_span *op)
 {
 	const struct ufi_table *table = ctx->mm->table;
 
 	for (uint32_t i = ufi_range_lower(ctx->mm, op->start);
-	     i < table->n && table->range[i]->start < op->end; i++)
-		ufi_wake(task, ctx, table->range[i]->start, table->range[i]->end);
+	     i < table->n && table->range[i]->start < op->end; i++) {
+		struct ufi_range *r = table->range[i];
+
+		if (!r->ctx)
+			continue;
+		if (r->modes & UF_REGISTER_MODE_MISSING)
+			ufi_wake(task, ctx, r->start, r->end);
+		r->life = UFI_RANGE_ENDING;
+	}
+	ufi_range_reap(ctx->mm);
 }
 
-/* spec: unregister.1, unregister.4 */
+/* spec: unregister.1, unregister.4, unregister.6 */
 int ufi_unregister(struct ufi_task *task, struct ufi_ctx *ctx, const struct ufi_span *op)
 {
 	struct ufi_mm *mm = ctx->mm;
@@ -212,11 +241,10 @@ int ufi_unregister(struct ufi_task *task, struct ufi_ctx *ctx, const struct ufi_
 	err = unregister_check_all(ctx, op);
 	if (!err)
 		err = ufi_range_isolate(mm, op->start, op->end);
-	if (!err) {
-		unregister_wake(task, ctx, op);
-		ufi_range_end(mm, op->start, op->end, UFI_RANGE_ENDING);
-		ufi_range_reap(mm);
-	}
+	if (!err)
+		err = ufi_range_keep_poison(mm, ctx, op->start, op->end);
+	if (!err)
+		unregister_ranges(task, ctx, op);
 	UFI_VALIDATE_MM(mm);
 	ufi_rwlock_write_end(task, &mm->registry);
 	return err;

@@ -22,25 +22,19 @@ static void repair_splits(struct ufi_mm *mm)
 
 /*
  * What was closed only, and not said to be missing, is open again; of what was
- * said to be missing the content goes. Nobody fills pages now, so a busy one is
- * one that was about to be opened again because the machine had kept it.
+ * said to be missing the content goes.
  */
 static void repair_discard_page(struct ufi_task *task, struct ufi_range *r, uint64_t at)
 {
 	const struct uf_mmu_ops *ops = task->mmu->ops;
 	uint64_t page = task->mmu->page_size;
-	_Atomic uint8_t *state = ufi_page_state(r, at, page);
-	enum ufi_page now = ufi_page_get(state);
+	uint8_t state = atomic_load(ufi_page_state(r, at, page));
 
-	if (now == UFI_PAGE_UNKNOWN || ops->close(task->mmu, r, at, page))
-		return; /* what cannot be closed is open, and was not discarded yet */
-	if (now == UFI_PAGE_PRESENT) {
-		(void)ops->open(task->mmu, r, at, page);
-		return;
-	}
-	r->mem->take_back(task->mmu, r, at, page);
-	if (now == UFI_PAGE_BUSY)
-		ufi_page_turn(state, UFI_PAGE_BUSY, UFI_PAGE_MISSING);
+	if (ufi_page_kind(state) == UFI_PAGE_PRESENT)
+		(void)!ufi_range_apply(task, r, at, at + page, state);
+	else if (ufi_page_kind(state) == UFI_PAGE_MISSING &&
+		 ops->close(task->mmu, r, at, page) == 0 && !r->shared)
+		r->mem->take_back(task->mmu, r, at, page);
 }
 
 static void repair_discard(struct ufi_task *task, struct ufi_range *r)
@@ -59,7 +53,7 @@ static int repair_change(struct ufi_task *task)
 	struct ufi_range *r = kind ? ufi_range_find(task->mm, change->start) : NULL;
 
 	if (r && kind == UFI_CHANGE_PROTECT)
-		return ufi_vm_protect(r, r->prot);
+		return ufi_vm_protect(task, r, r->prot);
 	if (r)
 		repair_discard(task, r);
 	return 0;

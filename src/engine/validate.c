@@ -12,10 +12,12 @@ static void validate_range(const struct ufi_mm *mm, const struct ufi_range *r)
 
 	UF_ASSERT(r->start < r->end && r->end <= mm->mmu->task_size);
 	UF_ASSERT(uf_aligned(r->start, page) && uf_aligned(r->end, page));
-	UF_ASSERT(r->ctx && r->ctx->mm == mm && r->mem);
-	UF_ASSERT(r->modes && !(r->modes & ~r->mem->modes));
+	UF_ASSERT(r->mem && !(r->modes & ~r->mem->modes));
+	UF_ASSERT(r->ctx ? r->ctx->mm == mm : atomic_load(&r->states->poisoned));
+	UF_ASSERT(r->modes || atomic_load(&r->states->poisoned));
+	UF_ASSERT(r->life == UFI_RANGE_KEPT || r->life == UFI_RANGE_FRESH);
 	UF_ASSERT(r->trap != UF_TRAP_AUTO && r->fill != UF_FILL_AUTO);
-	UF_ASSERT(r->states->refs > 0 && r->life == UFI_RANGE_KEPT);
+	UF_ASSERT(r->states->refs > 0);
 	UF_ASSERT(sizeof(*r->states) + r->state_off + npages <= r->states->size);
 }
 

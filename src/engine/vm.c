@@ -50,7 +50,7 @@ static void vm_remove(struct ufi_mm *mm, uint64_t start, uint64_t end, enum ufi_
 	ufi_range_reap(mm);
 }
 
-/* Threads blocked there stay blocked: they wait for a wake, not for a page. spec: vm.1 */
+/* Threads blocked there stay blocked: they wait for a wake, not for a page. spec: vm.1, vm.11 */
 void ufi_vm_drop(struct ufi_mm *mm, uint64_t start, uint64_t end)
 {
 	vm_remove(mm, start, end, UFI_RANGE_GONE);
@@ -61,59 +61,105 @@ void ufi_vm_disarm(struct ufi_mm *mm, uint64_t start, uint64_t end)
 	vm_remove(mm, start, end, UFI_RANGE_ENDING);
 }
 
-/* spec: vm.3 */
-int ufi_vm_discard(struct ufi_task *task, struct ufi_range *r, uint64_t start, uint64_t end)
+/* What a page is once its content is gone. spec: vm.3, vm.8, vm.12, vm.14 */
+static uint8_t vm_discarded(const struct ufi_range *r, uint8_t state, bool only_here)
+{
+	uint8_t marker = r->shared ? state & UFI_PAGE_WP : 0;
+
+	if (ufi_page_kind(state) == UFI_PAGE_POISON && !only_here)
+		return state;
+	if (!ufi_range_armed(r) || ufi_page_kind(state) == UFI_PAGE_UNKNOWN)
+		return (uint8_t)(UFI_PAGE_UNKNOWN | marker);
+	return (uint8_t)(UFI_PAGE_MISSING | marker);
+}
+
+/*
+ * In an armed range what goes is closed first: nobody may read zeros in between.
+ * Of an object only a mapping for minor faults has to know that it has lost a
+ * page that the object keeps.
+ */
+int ufi_vm_discard(struct ufi_task *task, struct ufi_range *r, bool only_here)
 {
 	uint64_t page = task->mmu->page_size;
-	uint64_t at = start;
 
-	vm_note(task->mm, UFI_CHANGE_DISCARD, start, end);
-	while (at < end) {
+	if (!ufi_range_armed(r))
+		return 0;
+	if (r->shared && only_here && !(r->modes & UF_REGISTER_MODE_MINOR) &&
+	    !atomic_load(&r->states->poisoned))
+		return 0;
+	vm_note(task->mm, UFI_CHANGE_DISCARD, r->start, r->end);
+	for (uint64_t at = r->start; at < r->end; at += page) {
+		_Atomic uint8_t *state = ufi_page_state(r, at, page);
 		uint64_t run = at;
 		int err;
 
-		while (run < end && ufi_page_get(ufi_page_state(r, run, page)) == UFI_PAGE_PRESENT)
+		while (run < r->end &&
+		       ufi_page_kind(atomic_load(ufi_page_state(r, run, page))) == UFI_PAGE_PRESENT)
 			run += page;
 		if (run == at) {
-			at += page;
+			atomic_store(state, vm_discarded(r, atomic_load(state), only_here));
 			continue;
 		}
 		err = task->mmu->ops->close(task->mmu, r, at, run - at);
 		if (err)
 			return err;
-		for (; at < run; at += page)
-			ufi_page_turn(ufi_page_state(r, at, page), UFI_PAGE_PRESENT,
-				      UFI_PAGE_MISSING);
+		for (; at < run; at += page) {
+			state = ufi_page_state(r, at, page);
+			atomic_store(state, vm_discarded(r, atomic_load(state), only_here));
+		}
+		at -= page;
 	}
 	return 0;
 }
 
-/* Runs of pages that are alike: closed as a whole, closed one by one, or open. */
-static uint64_t vm_alike(struct ufi_range *r, uint64_t at, uint64_t page)
+/* In an open range the states follow what the machine has let go. */
+int ufi_vm_discarded(struct ufi_task *task, struct ufi_range *r, bool only_here)
 {
-	enum ufi_page first = ufi_page_get(ufi_page_state(r, at, page));
+	uint64_t page = task->mmu->page_size;
+	int err;
 
-	do
-		at += page;
-	while (at < r->end && ufi_page_get(ufi_page_state(r, at, page)) == first);
-	return at;
+	if (ufi_range_armed(r) || !(r->states->mixed || r->states->poisoned))
+		return 0;
+	vm_note(task->mm, UFI_CHANGE_PROTECT, r->start, r->end);
+	for (uint64_t at = r->start; at < r->end; at += page) {
+		_Atomic uint8_t *state = ufi_page_state(r, at, page);
+
+		atomic_store(state, vm_discarded(r, atomic_load(state), only_here));
+	}
+	err = ufi_range_apply_all(task, r);
+	/* Poison that is nobody's, and gone: neither is the range. */
+	if (!err && !r->ctx && only_here)
+		vm_remove(task->mm, r->start, r->end, UFI_RANGE_ENDING);
+	return err;
 }
 
-/* spec: vm.2 */
-int ufi_vm_protect(struct ufi_range *r, uint32_t prot)
+/* Closed as a part of its chunk it stays so; closed one by one, or open. spec: vm.2, vm.7 */
+static int vm_protect_run(struct ufi_task *task, struct ufi_range *r, uint64_t at, uint64_t run,
+			  uint8_t state)
 {
-	struct uf_mmu *mmu = r->ctx->mm->mmu;
+	if (ufi_page_open(r, state))
+		return ufi_range_apply(task, r, at, run, state);
+	if (ufi_page_kind(state) == UFI_PAGE_UNKNOWN)
+		return 0;
+	return task->mmu->ops->reprotect(task->mmu, r, at, run - at);
+}
+
+int ufi_vm_protect(struct ufi_task *task, struct ufi_range *r, uint32_t prot)
+{
+	uint64_t page = task->mmu->page_size;
 	uint64_t at = r->start;
 
-	vm_note(r->ctx->mm, UFI_CHANGE_PROTECT, r->start, r->end);
+	vm_note(task->mm, UFI_CHANGE_PROTECT, r->start, r->end);
+	atomic_store(&r->states->mixed, true);
 	r->prot = prot;
 	while (at < r->end) {
-		enum ufi_page state = ufi_page_get(ufi_page_state(r, at, mmu->page_size));
-		uint64_t run = vm_alike(r, at, mmu->page_size);
-		int err = 0;
+		uint8_t state = atomic_load(ufi_page_state(r, at, page));
+		uint64_t run = at;
+		int err;
 
-		if (state != UFI_PAGE_UNKNOWN)
-			err = mmu->ops->reprotect(mmu, r, at, run - at, state == UFI_PAGE_PRESENT);
+		while (run < r->end && atomic_load(ufi_page_state(r, run, page)) == state)
+			run += page;
+		err = vm_protect_run(task, r, at, run, state);
 		if (err)
 			return err;
 		at = run;
@@ -121,7 +167,26 @@ int ufi_vm_protect(struct ufi_range *r, uint32_t prot)
 	return 0;
 }
 
-/* spec: vm.4 */
+/* spec: vm.13 */
+int ufi_vm_poison(struct ufi_task *task, const struct uf_vma *vma)
+{
+	uint64_t page = task->mmu->page_size;
+	struct ufi_range *r;
+	int err;
+
+	err = ufi_range_create(task->mm, NULL, vma, 0, &r);
+	if (err)
+		return err;
+	r->states->poisoned = true;
+	for (uint64_t at = r->start; at < r->end; at += page)
+		atomic_store(ufi_page_state(r, at, page), UFI_PAGE_POISON);
+	err = ufi_range_apply_all(task, r);
+	r->life = err ? UFI_RANGE_ENDING : UFI_RANGE_KEPT;
+	ufi_range_reap(task->mm);
+	return err;
+}
+
+/* spec: vm.4, vm.9 */
 int ufi_vm_grow(struct ufi_mm *mm, uint64_t end, uint64_t new_end)
 {
 	struct ufi_range *last = ufi_range_find(mm, end - 1);
@@ -139,8 +204,13 @@ int ufi_vm_grow(struct ufi_mm *mm, uint64_t end, uint64_t new_end)
 			      .shared = last->shared,
 			      .maywrite = true,
 			      .mem = last->mem};
-	err = ufi_range_create(last->ctx, &vma, last->modes, &grown);
-	if (!err)
+	err = ufi_range_create(mm, last->ctx, &vma, last->modes, &grown);
+	/* It has got the protection of the page before it, which may be ours. */
+	if (!err && !ufi_range_armed(grown))
+		err = mm->mmu->ops->open(mm->mmu, grown, end, new_end - end, false);
+	/* What grows behind nobody's poison is nobody's, and not poisoned. */
+	if (!err && last->modes)
 		grown->life = UFI_RANGE_KEPT;
+	ufi_range_reap(mm);
 	return err;
 }

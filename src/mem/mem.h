@@ -21,7 +21,10 @@ struct uf_mem_ops {
 	/* UF_REGISTER_MODE_* that a range of this type can have; not 0. */
 	uint64_t modes;
 
-	/* 1 << UF_NR_*: ioctls beyond API, REGISTER, UNREGISTER and WAKE. */
+	/*
+	 * 1 << UF_NR_*: ioctls beyond API, REGISTER, UNREGISTER and WAKE, and
+	 * beyond those that a mode brings (WRITEPROTECT, CONTINUE).
+	 */
 	uint64_t ioctls;
 
 	/*

@@ -78,15 +78,16 @@ struct uf_mmu_ops {
 	int (*vma_find)(struct uf_mmu *mmu, uint64_t addr, struct uf_vma *vma);
 
 	/*
-	 * A new range: choose its trap and fill (r->trap and r->fill hold the
-	 * wish, UF_*_AUTO for none, and on return the choice), prepare what they
-	 * need and close the whole range. Populated pages keep their content.
-	 * Called with the registry locked for writing. Inverse: detach, also when
-	 * the thread was killed in here.
+	 * A new range, or one that was detached because its modes change: choose
+	 * its trap and fill (r->trap and r->fill hold the wish, UF_*_AUTO for none,
+	 * and on return the choice) and prepare what they need. CLOSED: close the
+	 * whole range; populated pages keep their content. Otherwise it stays open,
+	 * but single pages of it can be closed. Called with the registry locked for
+	 * writing. Inverse: detach, also when the thread was killed in here.
 	 * -EOPNOTSUPP: the strategy that was forced cannot be had here;
 	 * -ENOMEM.
 	 */
-	int (*attach)(struct uf_mmu *mmu, struct ufi_range *r);
+	int (*attach)(struct uf_mmu *mmu, struct ufi_range *r, bool closed);
 
 	/*
 	 * The range ends (a part of one is split off first). Everything is open
@@ -108,16 +109,19 @@ struct uf_mmu_ops {
 
 	/*
 	 * Until now the span was closed as a part of the whole; from now on open
-	 * and close act on its single pages, which all remain closed. Called once
+	 * and close act on its single pages, which all remain closed. (Before
+	 * that a page can only be closed again, which changes nothing.) Called once
 	 * for each span, with the settle lock held. Inverse: detach.
 	 */
 	int (*arm)(struct uf_mmu *mmu, struct ufi_range *r, uint64_t addr, uint64_t len);
 
 	/*
-	 * Accesses that r->prot allows succeed from now on. Inverse: close.
+	 * Accesses that r->prot allows succeed from now on; with READONLY those
+	 * that write fault. Also for pages that are open otherwise. Inverse: close.
 	 * -ENOMEM: too many mappings.
 	 */
-	int (*open)(struct uf_mmu *mmu, struct ufi_range *r, uint64_t addr, uint64_t len);
+	int (*open)(struct uf_mmu *mmu, struct ufi_range *r, uint64_t addr, uint64_t len,
+		    bool readonly);
 
 	/*
 	 * Accesses fault from now on; content stays. Inverse: open. What is closed
@@ -125,9 +129,8 @@ struct uf_mmu_ops {
 	 */
 	int (*close)(struct uf_mmu *mmu, struct ufi_range *r, uint64_t addr, uint64_t len);
 
-	/* r->prot has changed: apply it to the span, whose pages are all open or all armed. */
-	int (*reprotect)(struct uf_mmu *mmu, struct ufi_range *r, uint64_t addr, uint64_t len,
-			 bool is_open);
+	/* r->prot has changed, and the span's pages are armed and closed: so they stay. */
+	int (*reprotect)(struct uf_mmu *mmu, struct ufi_range *r, uint64_t addr, uint64_t len);
 
 	/*
 	 * Would the machine itself let an access through, our traps included, that

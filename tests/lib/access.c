@@ -37,6 +37,8 @@ static void access_handler(int sig, siginfo_t *info, void *uc)
 	c->outcome.sig = sig;
 	c->outcome.code = info->si_code;
 	c->outcome.addr = info->si_addr;
+	if (sig == SIGBUS && info->si_code == BUS_MCEERR_AR)
+		c->outcome.lsb = info->si_addr_lsb;
 	siglongjmp(c->env, 1);
 }
 
@@ -51,18 +53,19 @@ void t_access_install(void)
 
 static void access_make(char *addr, enum t_access access, struct t_outcome *out)
 {
-	volatile unsigned char *byte = (volatile unsigned char *)addr;
+	_Atomic unsigned char *byte = (_Atomic unsigned char *)addr;
 	void (*fn)(void);
 
 	switch (access) {
 	case T_READ:
-		out->value = *byte;
+		out->value = atomic_load_explicit(byte, memory_order_relaxed);
 		break;
 	case T_WRITE:
-		*byte = T_MARK;
+		atomic_store_explicit(byte, T_MARK, memory_order_relaxed);
 		break;
 	case T_MODIFY:
-		out->value = atomic_fetch_add((_Atomic unsigned char *)addr, 1);
+		/* Relaxed: for any other order ThreadSanitizer holds a lock meanwhile. */
+		out->value = atomic_fetch_add_explicit(byte, 1, memory_order_relaxed);
 		break;
 	case T_EXEC:
 		memcpy(&fn, &addr, sizeof(fn));
@@ -121,6 +124,15 @@ void t_thread_access(struct t *t, struct t_thread *th, char *addr, enum t_access
 	th->access = access;
 	th->fn = NULL;
 	access_start(t, th);
+}
+
+void t_thread_faults(struct t *t, struct t_thread *th, struct uf *uf, char *addr,
+		     enum t_access access, uint64_t flags)
+{
+	t_thread_access(t, th, addr, access);
+	t_fault_at(uf, addr, flags);
+	/* Its message comes first, and then it looks once more whether it has to wait. */
+	t_thread_asleep(th);
 }
 
 void t_thread_call(struct t *t, struct t_thread *th, void (*fn)(void *), void *arg)

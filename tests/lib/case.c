@@ -10,6 +10,7 @@
 #include <stdarg.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <sys/utsname.h>
 #include <sys/wait.h>
 #include <time.h>
 
@@ -159,7 +160,8 @@ void t_case_end(struct t *t)
 	while (t->nhandles > 0)
 		t_close(t, t->handles[0]);
 	for (int i = 0; i < t->nmaps; i++) {
-		munmap(t->maps[i].addr, t->maps[i].len);
+		/* Poison outlives its context, and has to be told. */
+		(void)!uf_munmap(t->maps[i].addr, t->maps[i].len);
 		if (t->maps[i].fd >= 0)
 			close(t->maps[i].fd);
 	}
@@ -329,6 +331,150 @@ void t_fill(struct t *t, struct uf *uf, char *addr, int byte, uint64_t mode)
 	CHECK_RET(uf_copy(uf, addr, src, t->page, mode, &done), 0);
 	CHECK_EQ(done, t->page);
 	free(src);
+}
+
+void t_register_mode(struct uf *uf, void *addr, size_t len, uint64_t mode)
+{
+	CHECK_RET(uf_register(uf, addr, len, mode, NULL), 0);
+}
+
+char *t_registered_mode(struct t *t, struct uf *uf, size_t npages, uint64_t mode)
+{
+	char *addr = t_map(t, npages);
+
+	t_register_mode(uf, addr, npages * t->page, mode);
+	return addr;
+}
+
+char *t_twin(struct t *t, char *addr, size_t npages)
+{
+	char *twin;
+
+	t_needs_linux();
+	twin = mremap(addr, 0, npages * t->page, MREMAP_MAYMOVE);
+	t_adopt(t, twin, npages * t->page, -1);
+	return twin;
+}
+
+/* --- What has to be there --- */
+
+void t_needs_features(struct t *t, uint64_t features)
+{
+	struct uf *uf;
+	uint64_t have;
+
+	if (t_engine(t))
+		return;
+	uf = t_open_bare(t, 0);
+	CHECK_RET(uf_api(uf, 0, &have, NULL), 0);
+	t_close(t, uf);
+	if (features & ~have)
+		t_skip("this kernel lacks features %#llx", (unsigned long long)(features & ~have));
+}
+
+struct uf *t_open_mode(struct t *t, uint64_t modes, uint64_t features)
+{
+	uint64_t needs = features;
+
+	if (modes & UF_REGISTER_MODE_WP)
+		needs |= UF_FEATURE_PAGEFAULT_FLAG_WP;
+	if (modes & UF_REGISTER_MODE_WP && t->target->mem != T_ANON)
+		needs |= UF_FEATURE_WP_HUGETLBFS_SHMEM;
+	if (modes & UF_REGISTER_MODE_MINOR)
+		needs |= UF_FEATURE_MINOR_SHMEM;
+	t_needs_features(t, needs);
+	return t_open(t, 0, features);
+}
+
+void t_needs_old_rule(struct t *t, const char *what)
+{
+	struct utsname name;
+	int major = 0;
+
+	CHECK_EQ(uname(&name), 0);
+	sscanf(name.release, "%d", &major);
+	if (!t_engine(t) && major >= 7)
+		t_skip("newer kernels differ: %s", what);
+}
+
+/* --- Protection, mapping and poison --- */
+
+void t_protect(struct uf *uf, char *addr, size_t len)
+{
+	CHECK_RET(uf_writeprotect(uf, addr, len, UF_WRITEPROTECT_MODE_WP), 0);
+}
+
+void t_unprotect(struct uf *uf, char *addr, size_t len)
+{
+	CHECK_RET(uf_writeprotect(uf, addr, len, 0), 0);
+}
+
+void t_continue(struct uf *uf, char *addr, size_t len, uint64_t mode)
+{
+	size_t done = 0;
+
+	CHECK_RET(uf_continue(uf, addr, len, mode, &done), 0);
+	CHECK_EQ(done, len);
+}
+
+void t_poison(struct uf *uf, char *addr, size_t len)
+{
+	size_t done = 0;
+
+	CHECK_RET(uf_poison(uf, addr, len, 0, &done), 0);
+	CHECK_EQ(done, len);
+}
+
+void t_is_protected(struct t *t, struct uf *uf, char *addr)
+{
+	struct t_thread th;
+
+	CHECK_EQ(t_access(addr, T_READ).sig, 0);
+	t_message_none(uf);
+	t_thread_faults(t, &th, uf, addr, T_WRITE, T_WP);
+	t_thread_blocked(&th);
+	t_unprotect(uf, addr, t->page);
+	t_thread_join(t, &th, 0);
+	CHECK_EQ((unsigned char)*addr, T_MARK);
+	t_message_none(uf);
+}
+
+void t_is_open(struct uf *uf, char *addr)
+{
+	CHECK_EQ(t_access(addr, T_READ).sig, 0);
+	CHECK_EQ(t_access(addr, T_WRITE).sig, 0);
+	CHECK_EQ((unsigned char)*addr, T_MARK);
+	t_message_none(uf);
+}
+
+void t_is_minor(struct t *t, struct uf *uf, char *addr, int byte)
+{
+	struct t_thread th;
+
+	t_thread_faults(t, &th, uf, addr, T_READ, T_MINOR);
+	t_thread_blocked(&th);
+	t_continue(uf, addr, t->page, 0);
+	t_thread_join(t, &th, 0);
+	CHECK_EQ(th.outcome.value, byte);
+	t_message_none(uf);
+}
+
+/* The code is that of failed memory where the kernel knows about failing memory. */
+void t_is_poisoned(struct t *t, char *addr)
+{
+	static const enum t_access accesses[] = {T_READ, T_WRITE, T_MODIFY};
+	bool failing = access("/proc/sys/vm/memory_failure_recovery", F_OK) == 0;
+
+	for (size_t i = 0; i < 3; i++) {
+		char *at = addr + (i * 1234 + 5) % t->page;
+		struct t_outcome out = t_access(at, accesses[i]);
+
+		CHECK_EQ(out.sig, SIGBUS);
+		CHECK_EQ(out.code, failing ? BUS_MCEERR_AR : BUS_ADRERR);
+		CHECK(out.addr == at);
+		if (failing)
+			CHECK_EQ(1ull << out.lsb, t->page);
+	}
 }
 
 /* --- Messages --- */

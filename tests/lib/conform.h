@@ -171,10 +171,37 @@ void t_adopt(struct t *t, void *addr, size_t len, int fd);
 /* Map, handshake, register MISSING. */
 char *t_registered(struct t *t, struct uf *uf, size_t npages);
 void t_register(struct uf *uf, void *addr, size_t len);
+void t_register_mode(struct uf *uf, void *addr, size_t len, uint64_t mode);
+char *t_registered_mode(struct t *t, struct uf *uf, size_t npages, uint64_t mode);
+/* A second mapping of the object of a map. Before any of the first is registered. */
+char *t_twin(struct t *t, char *addr, size_t npages);
 /* Does every byte have this value? Touches. */
 bool t_is_filled(const char *addr, size_t len, int byte);
 /* Fill one page with a byte by COPY; it must succeed. */
 void t_fill(struct t *t, struct uf *uf, char *addr, int byte, uint64_t mode);
+
+/* --- What has to be there: else the test is skipped, on the kernel, or fails, on the engine --- */
+
+void t_needs_features(struct t *t, uint64_t features);
+/* A handle, where the target's memory can have these modes. */
+struct uf *t_open_mode(struct t *t, uint64_t modes, uint64_t features);
+/* The rule is that of Linux before 7.0, which the engine follows: WHAT tells what has changed. */
+void t_needs_old_rule(struct t *t, const char *what);
+
+/* --- Protection, mapping and poison: must succeed --- */
+
+void t_protect(struct uf *uf, char *addr, size_t len);
+void t_unprotect(struct uf *uf, char *addr, size_t len);
+void t_continue(struct uf *uf, char *addr, size_t len, uint64_t mode);
+void t_poison(struct uf *uf, char *addr, size_t len);
+/* A write there waits for the protection. It ends, and the write is made. */
+void t_is_protected(struct t *t, struct uf *uf, char *addr);
+/* Neither reading nor writing there waits. */
+void t_is_open(struct uf *uf, char *addr);
+/* Reading there waits for the page of the object, which has this byte; it is mapped. */
+void t_is_minor(struct t *t, struct uf *uf, char *addr, int byte);
+/* Reading and writing there is SIGBUS as for a page that is lost, at once. */
+void t_is_poisoned(struct t *t, char *addr);
 
 /* --- Accesses --- */
 
@@ -187,15 +214,25 @@ enum t_access {
 
 #define T_MARK 0x5a
 
+#define T_WP (UF_PAGEFAULT_FLAG_WRITE | UF_PAGEFAULT_FLAG_WP)
+#define T_MINOR UF_PAGEFAULT_FLAG_MINOR
+
 struct t_outcome {
 	int sig;    /* 0: the access was made */
 	int code;   /* si_code */
+	int lsb;    /* si_addr_lsb, with BUS_MCEERR_AR */
 	char *addr; /* si_addr */
 	int value;  /* T_READ, T_MODIFY: the byte before */
 };
 
 /* Access and catch SIGSEGV and SIGBUS. */
 struct t_outcome t_access(char *addr, enum t_access access);
+
+/* A byte that another thread may be about to write. */
+static inline int t_byte(const char *addr)
+{
+	return atomic_load_explicit((const _Atomic unsigned char *)addr, memory_order_relaxed);
+}
 
 /* A thread that makes one access, or calls a function. */
 struct t_thread {
@@ -211,6 +248,9 @@ struct t_thread {
 };
 
 void t_thread_access(struct t *t, struct t_thread *th, char *addr, enum t_access access);
+/* The same, and it raises a message with these flags. */
+void t_thread_faults(struct t *t, struct t_thread *th, struct uf *uf, char *addr,
+		     enum t_access access, uint64_t flags);
 void t_thread_call(struct t *t, struct t_thread *th, void (*fn)(void *), void *arg);
 /* It sleeps: its access waits. */
 void t_thread_asleep(struct t_thread *th);

@@ -82,6 +82,13 @@ void t_close(struct t *t, struct ufi_ctx *ctx)
 	ufi_ctx_put(ctx);
 }
 
+static void case_close_all(struct t *t)
+{
+	for (int i = 0; i < T_CONTEXTS; i++)
+		if (t->ctx[i])
+			t_close(t, t->ctx[i]);
+}
+
 uint64_t t_arg(struct t *t)
 {
 	return t->arena + t->sim->current->index * CASE_THREAD_PAGES * SIM_PAGE;
@@ -109,11 +116,16 @@ int t_handshake(struct t *t, struct ufi_ctx *ctx, uint64_t features)
 	return t_ioctl(t, ctx, UF_IOC_API, &api, sizeof(api));
 }
 
-int t_register(struct t *t, struct ufi_ctx *ctx, uint64_t addr, uint64_t npages)
+int t_register_in(struct t *t, struct ufi_ctx *ctx, uint64_t addr, uint64_t npages, uint64_t mode)
 {
-	struct uf_io_register reg = {{addr, npages * SIM_PAGE}, UF_REGISTER_MODE_MISSING, 0};
+	struct uf_io_register reg = {{addr, npages * SIM_PAGE}, mode, 0};
 
 	return t_ioctl(t, ctx, UF_IOC_REGISTER, &reg, sizeof(reg));
+}
+
+int t_register(struct t *t, struct ufi_ctx *ctx, uint64_t addr, uint64_t npages)
+{
+	return t_register_in(t, ctx, addr, npages, MISSING);
 }
 
 int t_unregister(struct t *t, struct ufi_ctx *ctx, uint64_t addr, uint64_t npages)
@@ -128,6 +140,24 @@ int t_wake(struct t *t, struct ufi_ctx *ctx, uint64_t addr, uint64_t npages)
 	struct uf_io_range range = {addr, npages * SIM_PAGE};
 
 	return t_ioctl(t, ctx, UF_IOC_WAKE, &range, sizeof(range));
+}
+
+static int case_protect(struct t *t, struct ufi_ctx *ctx, uint64_t addr, uint64_t npages,
+			uint64_t mode)
+{
+	struct uf_io_writeprotect wp = {{addr, npages * SIM_PAGE}, mode};
+
+	return t_ioctl(t, ctx, UF_IOC_WRITEPROTECT, &wp, sizeof(wp));
+}
+
+int t_protect(struct t *t, struct ufi_ctx *ctx, uint64_t addr, uint64_t npages)
+{
+	return case_protect(t, ctx, addr, npages, UF_WRITEPROTECT_MODE_WP);
+}
+
+int t_unprotect(struct t *t, struct ufi_ctx *ctx, uint64_t addr, uint64_t npages)
+{
+	return case_protect(t, ctx, addr, npages, 0);
 }
 
 struct t_filled t_copy_from(struct t *t, struct ufi_ctx *ctx, uint64_t dst, uint64_t src,
@@ -164,6 +194,28 @@ struct t_filled t_zero(struct t *t, struct ufi_ctx *ctx, uint64_t dst, uint64_t 
 	return f;
 }
 
+struct t_filled t_continue(struct t *t, struct ufi_ctx *ctx, uint64_t dst, uint64_t npages,
+			   uint64_t mode)
+{
+	struct uf_io_continue cont = {{dst, npages * SIM_PAGE}, mode, T_KEPT};
+	struct t_filled f;
+
+	f.ret = t_ioctl(t, ctx, UF_IOC_CONTINUE, &cont, sizeof(cont));
+	f.field = cont.mapped;
+	return f;
+}
+
+struct t_filled t_poison(struct t *t, struct ufi_ctx *ctx, uint64_t dst, uint64_t npages,
+			 uint64_t mode)
+{
+	struct uf_io_poison poison = {{dst, npages * SIM_PAGE}, mode, T_KEPT};
+	struct t_filled f;
+
+	f.ret = t_ioctl(t, ctx, UF_IOC_POISON, &poison, sizeof(poison));
+	f.field = poison.updated;
+	return f;
+}
+
 /* --- Memory --- */
 
 uint64_t t_map(struct t *t, uint64_t npages)
@@ -173,12 +225,35 @@ uint64_t t_map(struct t *t, uint64_t npages)
 	return ufi_sim_map(t->sim, 0, npages, RW, t->kind, obj);
 }
 
-uint64_t t_registered(struct t *t, struct ufi_ctx *ctx, uint64_t npages)
+uint64_t t_registered_in(struct t *t, struct ufi_ctx *ctx, uint64_t npages, uint64_t mode)
 {
 	uint64_t addr = t_map(t, npages);
 
-	CHECK_EQ(t_register(t, ctx, addr, npages), 0);
+	CHECK_EQ(t_register_in(t, ctx, addr, npages, mode), 0);
 	return addr;
+}
+
+uint64_t t_registered(struct t *t, struct ufi_ctx *ctx, uint64_t npages)
+{
+	return t_registered_in(t, ctx, npages, MISSING);
+}
+
+uint64_t t_twin(struct t *t, uint64_t addr, uint64_t npages)
+{
+	return ufi_sim_map(t->sim, 0, npages, RW, SIM_SHARED,
+			   ufi_sim_pte(t->sim, addr)->map->object);
+}
+
+uint64_t t_next_mode(struct t *t, uint64_t with, uint64_t mode)
+{
+	if (mode) {
+		case_close_all(t);
+		ufi_sim_forget_threads(t->sim);
+	}
+	while (++mode <= (MISSING | WP | MINOR))
+		if ((mode & with) == with && !(t->kind == SIM_ANON && (mode & MINOR)))
+			return mode;
+	return 0;
 }
 
 bool t_page_is(struct t *t, uint64_t addr, uint8_t byte)
@@ -217,6 +292,18 @@ uint8_t t_read_page(struct t *t, uint64_t addr)
 		CHECK_EQ(value, first);
 	}
 	return first;
+}
+
+void t_write_protected(struct t *t, struct ufi_ctx *ctx, uint64_t addr)
+{
+	struct t_access a;
+
+	t_access(t, &a, addr, UF_PROT_WRITE);
+	t_fault_at(t, ctx, addr, F_WP);
+	t_waits(t, &a);
+	CHECK_EQ(t_unprotect(t, ctx, addr, 1), 0);
+	t_ends(t, &a, SIM_ACCESSED, 0);
+	t_no_message(t, ctx);
 }
 
 static void case_access(struct sim *sim, void *arg)
@@ -326,14 +413,26 @@ uint32_t t_waiters(const struct ufi_ctx *ctx)
 
 /* --- A run --- */
 
+/* It stays when the contexts go, and goes with the memory. */
+static void case_unmap_poison(struct t *t)
+{
+	const struct ufi_mm *mm = &t->sim->mm;
+
+	while (!t->killed && mm->table->n) {
+		const struct ufi_range *r = mm->table->range[0];
+
+		CHECK(!r->ctx && !r->modes);
+		CHECK_EQ(ufi_sim_munmap(t->sim, r->start, (r->end - r->start) / SIM_PAGE), 0);
+	}
+}
+
 static void case_main(struct sim *sim, void *arg)
 {
 	struct t *t = arg;
 
 	t->c->run(t);
-	for (int i = 0; i < T_CONTEXTS; i++)
-		if (t->ctx[i])
-			t_close(t, t->ctx[i]);
+	case_close_all(t);
+	case_unmap_poison(t);
 }
 
 /*

@@ -17,6 +17,15 @@
 
 #define RW (UF_PROT_READ | UF_PROT_WRITE)
 
+#define MISSING UF_REGISTER_MODE_MISSING
+#define WP UF_REGISTER_MODE_WP
+#define MINOR UF_REGISTER_MODE_MINOR
+
+/* Flags of messages. */
+#define F_WRITE UF_PAGEFAULT_FLAG_WRITE
+#define F_WP (UF_PAGEFAULT_FLAG_WP | UF_PAGEFAULT_FLAG_WRITE)
+#define F_MINOR UF_PAGEFAULT_FLAG_MINOR
+
 /* Memory on which a row makes sense. */
 enum t_where {
 	T_ALL,
@@ -89,8 +98,12 @@ uint64_t t_src(struct t *t);
 int t_ioctl(struct t *t, struct ufi_ctx *ctx, uint32_t request, void *arg, size_t size);
 int t_handshake(struct t *t, struct ufi_ctx *ctx, uint64_t features);
 int t_register(struct t *t, struct ufi_ctx *ctx, uint64_t addr, uint64_t npages);
+int t_register_in(struct t *t, struct ufi_ctx *ctx, uint64_t addr, uint64_t npages, uint64_t mode);
 int t_unregister(struct t *t, struct ufi_ctx *ctx, uint64_t addr, uint64_t npages);
 int t_wake(struct t *t, struct ufi_ctx *ctx, uint64_t addr, uint64_t npages);
+/* WRITEPROTECT: begin and end the protection. */
+int t_protect(struct t *t, struct ufi_ctx *ctx, uint64_t addr, uint64_t npages);
+int t_unprotect(struct t *t, struct ufi_ctx *ctx, uint64_t addr, uint64_t npages);
 
 /* The field before a call: kept if the call does not touch it. */
 #define T_KEPT 0x77
@@ -107,6 +120,10 @@ struct t_filled t_copy(struct t *t, struct ufi_ctx *ctx, uint64_t dst, uint64_t 
 		       uint8_t byte, uint64_t mode);
 struct t_filled t_zero(struct t *t, struct ufi_ctx *ctx, uint64_t dst, uint64_t npages,
 		       uint64_t mode);
+struct t_filled t_continue(struct t *t, struct ufi_ctx *ctx, uint64_t dst, uint64_t npages,
+			   uint64_t mode);
+struct t_filled t_poison(struct t *t, struct ufi_ctx *ctx, uint64_t dst, uint64_t npages,
+			 uint64_t mode);
 #define CHECK_FILL(call, want_ret, want_field)                                                     \
 	do {                                                                                       \
 		struct t_filled filled = (call);                                                   \
@@ -119,6 +136,18 @@ struct t_filled t_zero(struct t *t, struct ufi_ctx *ctx, uint64_t dst, uint64_t 
 /* Of the row's kind, readable and writable, missing. */
 uint64_t t_map(struct t *t, uint64_t npages);
 uint64_t t_registered(struct t *t, struct ufi_ctx *ctx, uint64_t npages);
+uint64_t t_registered_in(struct t *t, struct ufi_ctx *ctx, uint64_t npages, uint64_t mode);
+/* The same object, mapped and missing once more. */
+uint64_t t_twin(struct t *t, uint64_t addr, uint64_t npages);
+
+/*
+ * The modes that the row's memory can have, those that contain WITH. Between
+ * two rounds threads that are gone are forgotten, and contexts are closed.
+ */
+#define FOR_EACH_MODE(t, mode, with)                                                               \
+	for (uint64_t mode = t_next_mode(t, with, 0); mode; mode = t_next_mode(t, with, mode))
+uint64_t t_next_mode(struct t *t, uint64_t with, uint64_t mode);
+
 /* Does the page hold nothing but this byte? No access: what is missing is zero. */
 bool t_page_is(struct t *t, uint64_t addr, uint8_t byte);
 
@@ -129,6 +158,8 @@ enum sim_outcome t_read(struct t *t, uint64_t addr, uint8_t *value);
 enum sim_outcome t_write(struct t *t, uint64_t addr, uint8_t value);
 /* Reads here and there in the page, its end first; all must be the same. Returns it. */
 uint8_t t_read_page(struct t *t, uint64_t addr);
+/* It raises the message of a protected page, and succeeds once the protection is ended. */
+void t_write_protected(struct t *t, struct ufi_ctx *ctx, uint64_t addr);
 
 /* By a thread of its own. */
 struct t_access {
@@ -169,10 +200,18 @@ extern const struct t_case copy_cases[];
 extern const struct t_case fault_cases[];
 extern const struct t_case read_cases[];
 extern const struct t_case vm_cases[];
+extern const struct t_case register_mode_cases[];
+extern const struct t_case writeprotect_cases[];
+extern const struct t_case protected_cases[];
+extern const struct t_case continue_cases[];
+extern const struct t_case poison_cases[];
 extern const struct t_case race_cases[];
 extern const struct t_case change_cases[];
 extern const struct t_case object_cases[];
+extern const struct t_case mark_race_cases[];
+extern const struct t_case mark_change_cases[];
 extern const struct t_case kill_cases[];
+extern const struct t_case mark_kill_cases[];
 extern const struct t_case inject_cases[];
 
 /* For the runner: one run, in the calling process. */

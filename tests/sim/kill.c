@@ -302,10 +302,10 @@ static void kill_and_no_close(struct t *t)
 	kill_notice(t, &v);
 	for (uint64_t at = v.addr; at < v.addr + KILL_PAGES * P; at += P) {
 		const struct ufi_range *r = ufi_range_find(&t->sim->mm, at);
-		bool is_open = ufi_sim_pte(t->sim, at)->trap == SIM_TRAP_OPEN;
+		bool is_open = ufi_sim_pte(t->sim, at)->let != SIM_LET_NONE;
 
-		CHECK(r && is_open == (r->states->page[r->state_off + (at - r->start) / P] ==
-				       UFI_PAGE_PRESENT));
+		CHECK(r &&
+		      is_open == ufi_page_open(r, atomic_load(ufi_page_state(r, at, SIM_PAGE))));
 	}
 	th[1] = t_thread(t, "reader", kill_reader);
 	kill_make_up(t, &v);

@@ -4,12 +4,24 @@
 
 #define TOP (SIM_TASK_SIZE - SIM_PAGE)
 
+static uint64_t reg_ioctls(uint64_t mode)
+{
+	uint64_t ioctls =
+		1 << UF_NR_WAKE | 1 << UF_NR_COPY | 1 << UF_NR_ZEROPAGE | 1 << UF_NR_POISON;
+
+	if (mode & WP)
+		ioctls |= 1 << UF_NR_WRITEPROTECT;
+	if (mode & MINOR)
+		ioctls |= 1 << UF_NR_CONTINUE;
+	return ioctls;
+}
+
 static int reg(struct t *t, struct ufi_ctx *ctx, uint64_t start, uint64_t len, uint64_t mode)
 {
 	struct uf_io_register r = {{start, len}, mode, T_KEPT};
 	int ret = t_ioctl(t, ctx, UF_IOC_REGISTER, &r, sizeof(r));
 
-	CHECK_EQ(r.ioctls, ret ? T_KEPT : 1 << UF_NR_WAKE | 1 << UF_NR_COPY | 1 << UF_NR_ZEROPAGE);
+	CHECK_EQ(r.ioctls, ret ? T_KEPT : reg_ioctls(mode));
 	return ret;
 }
 
@@ -105,11 +117,16 @@ static void register_modes(struct t *t)
 	uint64_t addr = t_map(t, 1);
 	uint64_t file = ufi_sim_map(t->sim, 0, 1, RW, SIM_FILE, NULL);
 
-	CHECK_EQ(reg(t, ctx, addr, SIM_PAGE, UF_REGISTER_MODE_WP), -EINVAL);
-	CHECK_EQ(reg(t, ctx, addr, SIM_PAGE, UF_REGISTER_MODE_MINOR), -EINVAL);
-	CHECK_EQ(reg(t, ctx, addr, SIM_PAGE, 1 | UF_REGISTER_MODE_WP), -EINVAL);
-	CHECK_EQ(t_register(t, ctx, file, 1), -EINVAL);
-	CHECK_EQ(t_register(t, ctx, addr, 1), 0);
+	for (uint64_t mode = MISSING; mode <= (MISSING | WP | MINOR); mode++) {
+		bool fits = t->kind == SIM_SHARED || !(mode & MINOR);
+
+		CHECK_EQ(reg(t, ctx, file, SIM_PAGE, mode), -EINVAL);
+		CHECK_EQ(reg(t, ctx, addr, SIM_PAGE, mode), fits ? 0 : -EINVAL);
+		/* A part of what it has, or all of it: the answer follows the question. */
+		CHECK_EQ(reg(t, ctx, addr, SIM_PAGE, fits ? mode & -mode : MISSING), 0);
+		CHECK_EQ(t_unregister(t, ctx, addr, 1), 0);
+	}
+	CHECK_EQ(reg(t, ctx, addr, SIM_PAGE, UF_REGISTER_MODE_RWP), -EINVAL);
 }
 
 /* The memory, then the permission, then the owner. */
@@ -119,7 +136,7 @@ static void register_permission(struct t *t)
 	uint64_t addr = t_map(t, 2);
 
 	ufi_sim_set_maywrite(t->sim, addr, false);
-	CHECK_EQ(reg(t, ctx, addr, SIM_PAGE, UF_REGISTER_MODE_MINOR), -EINVAL);
+	CHECK_EQ(reg(t, ctx, addr, SIM_PAGE, MINOR), t->kind == SIM_ANON ? -EINVAL : -EPERM);
 	CHECK_EQ(t_register(t, ctx, addr, 1), -EPERM);
 	ufi_sim_set_maywrite(t->sim, addr, true);
 	CHECK_EQ(ufi_sim_mprotect(t->sim, addr, 2, UF_PROT_READ), 0);
@@ -136,7 +153,7 @@ static void register_owner(struct t *t)
 
 	CHECK_EQ(t_register(t, two, addr, 2), -EBUSY);
 	CHECK_EQ(t_register(t, two, addr + SIM_PAGE, 1), -EBUSY);
-	CHECK_EQ(reg(t, two, addr, SIM_PAGE, UF_REGISTER_MODE_MINOR), -EINVAL);
+	CHECK_EQ(reg(t, two, addr, SIM_PAGE, MINOR), t->kind == SIM_ANON ? -EINVAL : -EBUSY);
 	t_close(t, one);
 	CHECK_EQ(t_register(t, two, addr, 2), 0);
 }
@@ -296,7 +313,7 @@ const struct t_case register_cases[] = {
 	CASE("register.2", register_range, T_ALL),
 	CASE("register.3", register_holes, T_ALL),
 	CASE("register.4", register_all_or_nothing, T_ALL),
-	CASE("register.5", register_modes, T_ALL),
+	CASE("register.5, register.16, register.17", register_modes, T_ALL),
 	CASE("register.6, register.7", register_permission, T_ALL),
 	CASE("register.7", register_owner, T_ALL),
 	CASE("register.8, register.11", register_again, T_ALL),

@@ -5,8 +5,9 @@
 #define API_IOCTLS                                                                                 \
 	(UINT64_C(1) << UF_NR_API | UINT64_C(1) << UF_NR_REGISTER | UINT64_C(1) << UF_NR_UNREGISTER)
 #define API_ENGINE                                                                                 \
-	(UF_FEATURE_MISSING_SHMEM | UF_FEATURE_SIGBUS | UF_FEATURE_THREAD_ID |                     \
-	 UF_FEATURE_EXACT_ADDRESS)
+	(UF_FEATURE_PAGEFAULT_FLAG_WP | UF_FEATURE_MISSING_SHMEM | UF_FEATURE_SIGBUS |             \
+	 UF_FEATURE_THREAD_ID | UF_FEATURE_MINOR_SHMEM | UF_FEATURE_EXACT_ADDRESS |                \
+	 UF_FEATURE_WP_UNPOPULATED | UF_FEATURE_POISON)
 #define API_UNKNOWN (UINT64_C(1) << 40)
 
 /* The handshake as it is, everything else in the structure telling if it is overwritten. */
@@ -255,6 +256,35 @@ static void api_advertisements(struct t *t)
 	CHECK_EQ(th.outcome.value, 9);
 }
 
+/* Enabled or not. */
+static void api_more_advertisements(struct t *t)
+{
+	static const uint64_t told = UF_FEATURE_PAGEFAULT_FLAG_WP | UF_FEATURE_WP_HUGETLBFS_SHMEM |
+				     UF_FEATURE_MINOR_SHMEM | UF_FEATURE_POISON;
+	struct uf *probe = t_open_bare(t, 0);
+	size_t page = t->page;
+	uint64_t have;
+
+	t_needs_features(t, told);
+	CHECK_RET(uf_api(probe, 0, &have, NULL), 0);
+	for (int with = 0; with < 2; with++) {
+		struct uf *uf = t_open(t, 0, with ? told & have : 0);
+		char *addr = t_registered_mode(t, uf, 2, UF_REGISTER_MODE_WP);
+
+		*addr = 1;
+		t_protect(uf, addr, page);
+		t_is_protected(t, uf, addr);
+		t_poison(uf, addr + page, page);
+		t_is_poisoned(t, addr + page);
+		if (t->target->mem != T_ANON) {
+			CHECK_RET(uf_unregister(uf, addr, 2 * page), 0);
+			t_register_mode(uf, addr, 2 * page, UF_REGISTER_MODE_MINOR);
+			CHECK_RET(uf_madvise(addr, page, MADV_DONTNEED), 0);
+			t_is_minor(t, uf, addr, T_MARK);
+		}
+	}
+}
+
 const struct t_case api_cases[] = {
 	CASE("api.1", api_unreadable, T_ONCE),
 	CASE("api.2, api.3", api_version, T_ONCE),
@@ -269,5 +299,6 @@ const struct t_case api_cases[] = {
 	CASE("api.9, api.3", api_event_fork, T_ONCE | T_KERNEL_ONLY),
 	CASE("api.10, api.3", api_unwritable, T_ONCE),
 	CASE("api.11", api_advertisements, T_OBJECT),
+	CASE("api.12", api_more_advertisements, T_ALL),
 	{0},
 };

@@ -103,6 +103,66 @@ static void close_duplicate(struct t *t)
 	close(fd);
 }
 
+static void close_protected(struct t *t)
+{
+	struct uf *uf = t_open_mode(t, UF_REGISTER_MODE_WP,
+				    t->target->mem == T_ANON ? UF_FEATURE_WP_UNPOPULATED : 0);
+	struct uf *other = t_open(t, 0, 0);
+	size_t page = t->page;
+	char *addr = t_registered_mode(t, uf, 4, UF_REGISTER_MODE_WP);
+	struct t_thread th[2];
+
+	memset(addr, 1, 3 * page);
+	t_protect(uf, addr, 4 * page);
+	t_thread_faults(t, &th[0], uf, addr, T_MODIFY, T_WP);
+	t_thread_asleep(&th[0]);
+	t_thread_access(t, &th[1], addr + page, T_MODIFY); /* stays unread */
+	t_thread_asleep(&th[1]);
+	t_close(t, uf);
+	t_thread_join(t, &th[0], 0);
+	t_thread_join(t, &th[1], 0);
+	CHECK_EQ(addr[0], 2);
+	CHECK_EQ(addr[page], 2);
+	t_is_open(other, addr + 2 * page);
+	/* Nor does it come back. */
+	t_register_mode(other, addr, 4 * page, UF_REGISTER_MODE_WP);
+	t_is_open(other, addr);
+	t_is_open(other, addr + 3 * page);
+}
+
+static void close_minor(struct t *t)
+{
+	struct uf *uf = t_open_mode(t, UF_REGISTER_MODE_MINOR, 0);
+	char *addr = t_map(t, 2);
+	char *twin = t_twin(t, addr, 2);
+	struct t_thread th;
+
+	memset(twin, 3, 2 * t->page);
+	t_register_mode(uf, addr, 2 * t->page, UF_REGISTER_MODE_MINOR);
+	t_thread_access(t, &th, addr, T_READ);
+	t_thread_asleep(&th);
+	t_close(t, uf);
+	t_thread_join(t, &th, 0);
+	CHECK_EQ(th.outcome.value, 3);
+	CHECK_EQ(addr[t->page], 3);
+}
+
+static void close_poisoned(struct t *t)
+{
+	struct uf *uf;
+	char *addr;
+
+	t_needs_features(t, UF_FEATURE_POISON);
+	uf = t_open(t, 0, 0);
+	addr = t_registered(t, uf, 2);
+	t_poison(uf, addr, t->page);
+	t_close(t, uf);
+	t_is_poisoned(t, addr);
+	CHECK_EQ(t_access(addr + t->page, T_WRITE).sig, 0);
+	CHECK_RET(uf_madvise(addr, t->page, MADV_DONTNEED), 0);
+	CHECK_EQ(t_access(addr, T_WRITE).sig, 0);
+}
+
 const struct t_case close_cases[] = {
 	CASE("close.1", close_ordinary, T_ALL),
 	CASE("close.2", close_releases, T_ALL),
@@ -110,5 +170,8 @@ const struct t_case close_cases[] = {
 	CASE("close.3", close_descriptor, T_ONCE),
 	CASE("close.4", close_process, T_ALL),
 	CASE("close.5", close_duplicate, T_ALL | T_KERNEL_ONLY),
+	CASE("close.6", close_protected, T_ALL),
+	CASE("close.6", close_minor, T_OBJECT),
+	CASE("close.7", close_poisoned, T_ALL),
 	{0},
 };

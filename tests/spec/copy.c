@@ -326,6 +326,88 @@ static void copy_source_first(struct t *t)
 	CHECK(t_is_filled(addr, page, 1));
 }
 
+#define COPY_MODES (UF_REGISTER_MODE_MISSING | UF_REGISTER_MODE_WP)
+
+static void copy_protected(struct t *t)
+{
+	struct uf *uf = t_open_mode(t, COPY_MODES, 0);
+	size_t page = t->page;
+	char *addr = t_registered_mode(t, uf, 5, COPY_MODES);
+	struct t_thread th;
+
+	t_fill(t, uf, addr, 1, UF_COPY_MODE_WP);
+	t_is_protected(t, uf, addr);
+	CHECK(t_is_filled(addr + 1, page - 1, 1));
+	/* A reader is done. */
+	t_thread_faults(t, &th, uf, addr + page, T_READ, 0);
+	t_fill(t, uf, addr + page, 2, UF_COPY_MODE_WP);
+	t_thread_join(t, &th, 0);
+	CHECK_EQ(th.outcome.value, 2);
+	t_is_protected(t, uf, addr + page);
+	/* A writer waits again. */
+	t_thread_faults(t, &th, uf, addr + 2 * page, T_MODIFY, UF_PAGEFAULT_FLAG_WRITE);
+	t_fill(t, uf, addr + 2 * page, 3, UF_COPY_MODE_WP);
+	t_fault_at(uf, addr + 2 * page, T_WP);
+	t_thread_blocked(&th);
+	t_unprotect(uf, addr + 2 * page, page);
+	t_thread_join(t, &th, 0);
+	CHECK_EQ(th.outcome.value, 3);
+	CHECK_EQ(addr[2 * page], 4);
+	/* Several at once. */
+	copy_check(t, uf, addr + 3 * page, NULL, 2 * page, UF_COPY_MODE_WP | UF_COPY_MODE_DONTWAKE,
+		   0, 2 * (int64_t)page);
+	t_is_protected(t, uf, addr + 3 * page);
+	t_is_protected(t, uf, addr + 4 * page);
+}
+
+static void copy_over_protection(struct t *t)
+{
+	struct uf *uf = t_open_mode(t, COPY_MODES,
+				    t->target->mem == T_ANON ? UF_FEATURE_WP_UNPOPULATED : 0);
+	static const uint64_t modes[] = {COPY_MODES, UF_REGISTER_MODE_WP};
+	size_t page = t->page;
+
+	for (size_t i = 0; i < 2; i++) {
+		char *addr = t_registered_mode(t, uf, 2, modes[i]);
+
+		t_protect(uf, addr, 2 * page);
+		t_fill(t, uf, addr, 1, 0);
+		t_fill(t, uf, addr + page, 2, UF_COPY_MODE_WP);
+		t_is_open(uf, addr);
+		copy_check(t, uf, addr + page, NULL, page, 0, -EEXIST, -EEXIST);
+		copy_check(t, uf, addr + page, NULL, page, UF_COPY_MODE_WP, -EEXIST, -EEXIST);
+		CHECK_EQ(addr[page], 2);
+		t_is_protected(t, uf, addr + page);
+		t_protect(uf, addr, page);
+		copy_check(t, uf, addr, NULL, page, 0, -EEXIST, -EEXIST);
+		t_is_protected(t, uf, addr);
+	}
+}
+
+static void copy_over_poison(struct t *t)
+{
+	struct uf *uf;
+	size_t page = t->page;
+	char *addr;
+
+	t_needs_old_rule(t, "COPY refuses a poisoned page");
+	t_needs_features(t, UF_FEATURE_POISON);
+	uf = t_open_mode(t, COPY_MODES, 0);
+	addr = t_registered_mode(t, uf, 4, COPY_MODES);
+	t_poison(uf, addr, 3 * page);
+	copy_check(t, uf, addr, NULL, 2 * page, 0, 0, 2 * (int64_t)page);
+	t_fill(t, uf, addr + 2 * page, 3, UF_COPY_MODE_WP);
+	CHECK(t_is_filled(addr, 2 * page, FILL_BYTE));
+	t_is_open(uf, addr);
+	t_is_protected(t, uf, addr + 2 * page);
+	/* A source that is poisoned cannot be read. */
+	t_poison(uf, addr + 3 * page, page);
+	CHECK_RET(uf_madvise(addr, page, t->target->mem == T_ANON ? MADV_DONTNEED : MADV_REMOVE),
+		  0);
+	copy_check(t, uf, addr, addr + 3 * page, page, 0, -EFAULT, -EFAULT);
+	copy_check(t, uf, addr, addr + 2 * page, 2 * page, 0, -EAGAIN, (int64_t)page);
+}
+
 const struct t_case copy_cases[] = {
 	CASE("copy.1", copy_source_range, T_ALL),
 	CASE("copy.2, fill.10", copy_write_protect, T_ALL),
@@ -339,5 +421,8 @@ const struct t_case copy_cases[] = {
 	CASE("copy.9", copy_into_object, T_OBJECT),
 	CASE("copy.10", copy_private, T_PRIVATE),
 	CASE("copy.11", copy_source_first, T_ALL),
+	CASE("copy.12, fault.15", copy_protected, T_ALL),
+	CASE("copy.13", copy_over_protection, T_ALL),
+	CASE("copy.14, copy.4", copy_over_poison, T_ALL),
 	{0},
 };

@@ -407,6 +407,55 @@ static void fill_argument_missing(struct t *t)
 	t_message_none(args);
 }
 
+static void fill_any_mode(struct t *t)
+{
+	static const uint64_t modes[] = {UF_REGISTER_MODE_WP,
+					 UF_REGISTER_MODE_WP | UF_REGISTER_MODE_MISSING,
+					 UF_REGISTER_MODE_MINOR,
+					 UF_REGISTER_MODE_MINOR | UF_REGISTER_MODE_WP};
+	size_t n = t->target->mem == T_ANON ? 2 : 4;
+	struct uf *uf = t_open_mode(t, n == 2 ? modes[0] : modes[3], 0);
+
+	for (size_t i = 0; i < n; i++) {
+		FOR_EACH_KIND(kind)
+		{
+			char *addr = t_registered_mode(t, uf, 2, modes[i]);
+
+			fill_check(t, uf, kind, addr, 2 * t->page, 0, 0, 2 * (int64_t)t->page);
+			CHECK(t_is_filled(addr, 2 * t->page, fill_byte(kind)));
+			t_is_open(uf, addr);
+			t_is_open(uf, addr + t->page);
+			fill_check(t, uf, kind, addr, t->page, 0, -EEXIST, -EEXIST);
+		}
+	}
+}
+
+/* The argument can be read, and its field has to be waited for. */
+static void fill_field_protected(struct t *t)
+{
+	struct uf *args = t_open_mode(t, UF_REGISTER_MODE_WP, 0);
+	struct uf *uf = t_open(t, 0, 0);
+	char *addr = t_registered(t, uf, 1);
+	char *argument = t_registered_mode(t, args, 1, UF_REGISTER_MODE_WP);
+	struct uf_io_zeropage zero = {{(uintptr_t)addr, t->page}, 0, FILL_KEPT};
+	struct t_thread th;
+
+	memcpy(argument, &zero, sizeof(zero));
+	t_protect(args, argument, t->page);
+	fill_caller.uf = uf;
+	fill_caller.zero = (struct uf_io_zeropage *)argument;
+	t_thread_call(t, &th, fill_call_thread, NULL);
+	t_fault_at(args, argument, T_WP);
+	t_thread_blocked(&th);
+	CHECK_EQ(fill_caller.zero->zeropage, FILL_KEPT);
+	t_unprotect(args, argument, t->page);
+	t_thread_join(t, &th, 0);
+	CHECK_RET(fill_caller.ret, 0);
+	CHECK_EQ(fill_caller.zero->zeropage, (int64_t)t->page);
+	CHECK(t_is_filled(addr, t->page, 0));
+	t_message_none(args);
+}
+
 const struct t_case fill_cases[] = {
 	CASE("fill.1", fill_argument, T_ALL),
 	CASE("fill.1, fault.13", fill_argument_missing, T_ALL),
@@ -424,5 +473,7 @@ const struct t_case fill_cases[] = {
 	CASE("fill.9", fill_protected, T_ALL),
 	CASE("fill.10", fill_error_in_field, T_ALL),
 	CASE("fill.11, fault.12", fill_ahead, T_ALL),
+	CASE("fill.13", fill_any_mode, T_ALL),
+	CASE("fill.5, fault.22", fill_field_protected, T_ALL),
 	{0},
 };

@@ -342,6 +342,30 @@ static void read_layout(struct t *t)
 	}
 }
 
+/* The buffer is protected in another one: it is waited for. */
+static void read_protected_buffer(struct t *t)
+{
+	struct uf *owner = t_open_mode(t, UF_REGISTER_MODE_WP, 0);
+	struct uf *uf = t_open(t, 0, 0);
+	char *buffer = t_registered_mode(t, owner, 1, UF_REGISTER_MODE_WP);
+	struct t_thread reader;
+	struct t_thread th;
+	char *addr = read_waiters(t, uf, &th, 1);
+
+	memset(buffer, 7, t->page);
+	t_protect(owner, buffer, t->page);
+	read_caller.uf = uf;
+	t_thread_call(t, &reader, read_into, buffer + 64);
+	t_fault_at(owner, buffer, T_WP);
+	t_thread_blocked(&reader);
+	CHECK(t_is_filled(buffer, t->page, 7));
+	t_unprotect(owner, buffer, t->page);
+	t_thread_join(t, &reader, 0);
+	CHECK_RET(read_caller.ret, 1);
+	CHECK_EQ(((struct uf_msg *)(buffer + 64))->arg.pagefault.address, (uintptr_t)addr);
+	read_release(t, uf, addr, &th, 1);
+}
+
 const struct t_case read_cases[] = {
 	CASE("read.1", read_small, T_ONCE),
 	CASE("read.2, read.3", read_several, T_ONCE),
@@ -356,5 +380,6 @@ const struct t_case read_cases[] = {
 	CASE("read.8", read_poll, T_ALL),
 	CASE("read.8, open.4", read_poll_blocking, T_ONCE),
 	CASE("read.9", read_layout, T_ALL),
+	CASE("fault.22", read_protected_buffer, T_ALL),
 	{0},
 };

@@ -181,7 +181,7 @@ static void register_minor_anon(struct t *t)
 	register_not_watched(uf, addr);
 }
 
-/* Differences 2 and 4: what the engine does not have. */
+/* Difference 4: what the engine does not have. */
 static void register_lacking(struct t *t)
 {
 	struct uf *uf = t_open(t, 0, 0);
@@ -191,10 +191,6 @@ static void register_lacking(struct t *t)
 
 	t_adopt(t, priv, t->page, -1);
 	CHECK_RET(uf_register(uf, priv, t->page, UF_REGISTER_MODE_MISSING, NULL), want);
-	CHECK_RET(uf_register(uf, addr, t->page, UF_REGISTER_MODE_WP, NULL), want);
-	CHECK_RET(uf_register(uf, addr, t->page, UF_REGISTER_MODE_MINOR | UF_REGISTER_MODE_MISSING,
-			      NULL),
-		  want);
 }
 
 static void register_not_writable(struct t *t)
@@ -336,7 +332,7 @@ static void register_told_ioctls(struct t *t)
 	/* Not told: what needs modes that were not asked for. */
 	CHECK_EQ(ioctls & (1u << UF_NR_WRITEPROTECT | 1u << UF_NR_CONTINUE), 0);
 	if (t_engine(t)) /* difference 3 */
-		CHECK_EQ(ioctls, REGISTER_SHOWN);
+		CHECK_EQ(ioctls, REGISTER_SHOWN | 1u << UF_NR_POISON);
 }
 
 static void register_unwritable(struct t *t)
@@ -429,6 +425,9 @@ static void register_creator_gone(struct t *t)
 	struct uf_io_register reg = {{(uintptr_t)addr, t->page}, 1, 0};
 	struct uf_io_copy copy = {(uintptr_t)addr, (uintptr_t)addr, t->page, 0, 77};
 	struct uf_io_zeropage zero = {{(uintptr_t)addr, t->page}, 0, 77};
+	struct uf_io_continue cont = {{(uintptr_t)addr, t->page}, 0, 77};
+	struct uf_io_poison poison = {{(uintptr_t)addr, t->page}, 0, 77};
+	struct uf_io_writeprotect wp = {{(uintptr_t)addr, t->page}, 0};
 
 	CHECK_RET(register_ioctl(fd, UF_IOC_REGISTER, &reg), -ENOMEM);
 	CHECK_RET(register_ioctl(fd, UF_IOC_UNREGISTER, &reg.range), -ENOMEM);
@@ -436,6 +435,14 @@ static void register_creator_gone(struct t *t)
 	CHECK_EQ(copy.copy, 77);
 	CHECK_RET(register_ioctl(fd, UF_IOC_ZEROPAGE, &zero), -ESRCH);
 	CHECK_EQ(zero.zeropage, 77);
+	CHECK_RET(register_ioctl(fd, UF_IOC_CONTINUE, &cont), -ESRCH);
+	CHECK_EQ(cont.mapped, 77);
+	CHECK_RET(register_ioctl(fd, UF_IOC_POISON, &poison), -ESRCH);
+	CHECK_EQ(poison.updated, 77);
+	CHECK_RET(register_ioctl(fd, UF_IOC_WRITEPROTECT, &wp), -ESRCH);
+	/* The arguments are judged first. */
+	wp.mode = 4;
+	CHECK_RET(register_ioctl(fd, UF_IOC_WRITEPROTECT, &wp), -EINVAL);
 	CHECK_RET(register_ioctl(fd, UF_IOC_WAKE, &reg.range), 0);
 	reg.mode = 0;
 	CHECK_RET(register_ioctl(fd, UF_IOC_REGISTER, &reg), -EINVAL);
@@ -467,6 +474,157 @@ static void register_whose_addresses(struct t *t)
 	register_watched(t, f.uf, f.addr);
 }
 
+/* Every mode there is, and what MODE_MINOR is on private memory. */
+static void register_modes(struct t *t)
+{
+	static const uint64_t shown = REGISTER_SHOWN | 1u << UF_NR_POISON;
+	struct uf *uf;
+
+	t_needs_features(t, UF_FEATURE_POISON | UF_FEATURE_MINOR_SHMEM);
+	uf = t_open_mode(t, UF_REGISTER_MODE_WP, 0);
+	for (uint64_t mode = 1; mode < 8; mode++) {
+		char *addr = t_map(t, 2);
+		uint64_t ioctls = REGISTER_KEPT;
+		uint64_t want = shown;
+
+		if (mode & UF_REGISTER_MODE_WP)
+			want |= 1u << UF_NR_WRITEPROTECT;
+		if (mode & UF_REGISTER_MODE_MINOR)
+			want |= 1u << UF_NR_CONTINUE;
+		if (mode & UF_REGISTER_MODE_MINOR && t->target->mem == T_ANON) {
+			CHECK_RET(register_call(uf, (uintptr_t)addr, t->page, mode), -EINVAL);
+			continue;
+		}
+		CHECK_RET(uf_register(uf, addr, t->page, mode, &ioctls), 0);
+		/* Whether it tells MOVE is not said here. */
+		CHECK_EQ(ioctls & ~(UINT64_C(1) << UF_NR_MOVE), want);
+		t_is_open(uf, addr + t->page);
+		CHECK_RET(uf_unregister(uf, addr, t->page), 0);
+	}
+}
+
+static uint64_t register_ioctls(struct uf *uf, void *addr, size_t len, uint64_t mode)
+{
+	uint64_t ioctls = 0;
+
+	CHECK_RET(uf_register(uf, addr, len, mode, &ioctls), 0);
+	return ioctls & (1u << UF_NR_WRITEPROTECT | 1u << UF_NR_CONTINUE);
+}
+
+static void register_other_mode(struct t *t)
+{
+	static const uint64_t missing = UF_REGISTER_MODE_MISSING;
+	static const uint64_t wp = UF_REGISTER_MODE_WP;
+	struct uf *uf = t_open_mode(t, wp, 0);
+	size_t page = t->page;
+	char *addr = t_map(t, 6);
+
+	CHECK_EQ(register_ioctls(uf, addr, 6 * page, missing), 0);
+	register_watched(t, uf, addr);
+	CHECK_RET(uf_writeprotect(uf, addr, page, UF_WRITEPROTECT_MODE_WP), -ENOENT);
+	/* Replaced. */
+	CHECK_EQ(register_ioctls(uf, addr, 6 * page, wp), 1u << UF_NR_WRITEPROTECT);
+	register_not_watched(uf, addr + page);
+	t_protect(uf, addr, page);
+	t_is_protected(t, uf, addr);
+	/* More. */
+	CHECK_EQ(register_ioctls(uf, addr, 6 * page, missing | wp), 1u << UF_NR_WRITEPROTECT);
+	register_watched(t, uf, addr + 2 * page);
+	/* Less is told, but nothing changes. */
+	CHECK_EQ(register_ioctls(uf, addr, 6 * page, missing), 0);
+	t_protect(uf, addr, page);
+	t_is_protected(t, uf, addr);
+	CHECK_EQ(register_ioctls(uf, addr, 6 * page, wp), 1u << UF_NR_WRITEPROTECT);
+	register_watched(t, uf, addr + 3 * page);
+	/* A part: the rest is as it was. */
+	CHECK_RET(uf_unregister(uf, addr + 4 * page, page), 0);
+	CHECK_EQ(register_ioctls(uf, addr + 4 * page, page, wp), 1u << UF_NR_WRITEPROTECT);
+	register_not_watched(uf, addr + 4 * page);
+	register_watched(t, uf, addr + 5 * page);
+}
+
+static void register_other_mode_minor(struct t *t)
+{
+	static const uint64_t missing = UF_REGISTER_MODE_MISSING;
+	static const uint64_t minor = UF_REGISTER_MODE_MINOR;
+	struct uf *uf = t_open_mode(t, minor, 0);
+	size_t page = t->page;
+	char *addr = t_map(t, 5);
+	char *twin = t_twin(t, addr, 5);
+
+	memset(twin, 1, 3 * page);
+	CHECK_EQ(register_ioctls(uf, addr, 5 * page, missing), 0);
+	CHECK_EQ(register_ioctls(uf, addr, 5 * page, minor), 1u << UF_NR_CONTINUE);
+	t_is_minor(t, uf, addr, 1);
+	register_not_watched(uf, addr + 3 * page);
+	CHECK_EQ(register_ioctls(uf, addr, 5 * page, minor | missing), 1u << UF_NR_CONTINUE);
+	CHECK_EQ(register_ioctls(uf, addr, 5 * page, missing), 0);
+	t_is_minor(t, uf, addr + page, 1);
+	register_watched(t, uf, addr + 4 * page);
+	CHECK_RET(uf_unregister(uf, addr, 5 * page), 0);
+	register_not_watched(uf, addr + 2 * page);
+}
+
+static void register_other_mode_waits(struct t *t)
+{
+	struct uf *uf = t_open_mode(t, UF_REGISTER_MODE_WP, 0);
+	size_t page = t->page;
+	char *addr = t_registered(t, uf, 2);
+	struct t_thread th[2];
+
+	for (size_t i = 0; i < 2; i++) {
+		t_thread_access(t, &th[i], addr + i * page, T_MODIFY);
+		t_thread_asleep(&th[i]);
+	}
+	t_fault_at(uf, addr, UF_PAGEFAULT_FLAG_WRITE);
+	t_register_mode(uf, addr, 2 * page, UF_REGISTER_MODE_WP);
+	t_thread_blocked(&th[0]);
+	t_thread_blocked(&th[1]);
+	t_fault_at(uf, addr + page, UF_PAGEFAULT_FLAG_WRITE);
+	CHECK_RET(uf_wake(uf, addr, page), 0);
+	t_thread_join(t, &th[0], 0);
+	t_fill(t, uf, addr + page, 6, UF_COPY_MODE_WP);
+	t_fault_at(uf, addr + page, T_WP);
+	t_unprotect(uf, addr + page, page);
+	t_thread_join(t, &th[1], 0);
+	CHECK_EQ(addr[0], 1);
+	CHECK_EQ(addr[page], 7);
+	t_message_none(uf);
+}
+
+static void register_sleeping_protection(struct t *t)
+{
+	struct uf *uf;
+	size_t page = t->page;
+	char *addr;
+
+	t_needs_old_rule(t, "a mode that would drop MODE_WP is EBUSY");
+	uf = t_open_mode(t, UF_REGISTER_MODE_WP, 0);
+	addr = t_registered_mode(t, uf, 3, UF_REGISTER_MODE_WP);
+	memset(addr, 1, 3 * page);
+	t_protect(uf, addr, 2 * page);
+	t_register(uf, addr, 3 * page);
+	t_is_open(uf, addr);
+	CHECK_RET(uf_writeprotect(uf, addr, page, 0), -ENOENT);
+	t_register_mode(uf, addr, 3 * page, UF_REGISTER_MODE_WP);
+	t_is_open(uf, addr); /* it was written to */
+	t_is_protected(t, uf, addr + page);
+	t_is_open(uf, addr + 2 * page);
+}
+
+static void register_protects_nothing(struct t *t)
+{
+	struct uf *uf = t_open_mode(t, UF_REGISTER_MODE_WP, 0);
+	size_t page = t->page;
+	char *addr = t_map(t, 3);
+
+	addr[0] = 1;
+	CHECK_EQ(addr[page], 0);
+	t_register_mode(uf, addr, 3 * page, UF_REGISTER_MODE_WP);
+	for (size_t i = 0; i < 3; i++)
+		t_is_open(uf, addr + i * page);
+}
+
 const struct t_case register_cases[] = {
 	CASE("register.1, register.12", register_argument, T_ALL),
 	CASE("register.2", register_range, T_ALL),
@@ -485,7 +643,14 @@ const struct t_case register_cases[] = {
 	CASE("register.11", register_told_ioctls, T_ALL),
 	CASE("register.12", register_unwritable, T_ALL),
 	CASE("register.13", register_present, T_ALL),
-	CASE("register.14, fill.12, wake.1", register_creator_gone, T_ONCE | T_KERNEL_ONLY),
+	CASE("register.14, fill.12, wake.1, writeprotect.15, continue.16, poison.12",
+	     register_creator_gone, T_ONCE | T_KERNEL_ONLY),
 	CASE("register.15", register_whose_addresses, T_ALL | T_KERNEL_ONLY),
+	CASE("register.16, register.17", register_modes, T_ALL),
+	CASE("register.18", register_other_mode, T_ALL),
+	CASE("register.18", register_other_mode_minor, T_OBJECT),
+	CASE("register.19", register_other_mode_waits, T_ALL),
+	CASE("register.20", register_sleeping_protection, T_ALL),
+	CASE("register.21", register_protects_nothing, T_ALL),
 	{0},
 };

@@ -84,11 +84,65 @@ static void zeropage_beyond_end(struct t *t)
 	fill_check(t, uf, FILL_ZERO, addr, 4 * page, 0, -EAGAIN, 2 * (int64_t)page);
 }
 
+static void zeropage_marked_private(struct t *t)
+{
+	struct uf *uf;
+	size_t page = t->page;
+	char *addr;
+
+	t_needs_features(t, UF_FEATURE_POISON);
+	uf = t_open_mode(t, UF_REGISTER_MODE_WP, UF_FEATURE_WP_UNPOPULATED);
+	addr = t_registered_mode(t, uf, 3, UF_REGISTER_MODE_WP);
+	t_protect(uf, addr, page);
+	t_poison(uf, addr + page, page);
+	fill_check(t, uf, FILL_ZERO, addr, page, 0, -EEXIST, -EEXIST);
+	fill_check(t, uf, FILL_ZERO, addr + page, page, 0, -EEXIST, -EEXIST);
+	t_is_protected(t, uf, addr);
+	t_is_poisoned(t, addr + page);
+	/* Zeros can be protected as any page. */
+	fill_check(t, uf, FILL_ZERO, addr + 2 * page, page, 0, 0, (int64_t)page);
+	t_protect(uf, addr + 2 * page, page);
+	t_is_protected(t, uf, addr + 2 * page);
+}
+
+static void zeropage_marked_shared(struct t *t)
+{
+	struct uf *uf = t_open_mode(t, UF_REGISTER_MODE_WP, 0);
+	size_t page = t->page;
+	char *addr = t_registered_mode(t, uf, 2, UF_REGISTER_MODE_WP);
+
+	t_protect(uf, addr, 2 * page);
+	fill_check(t, uf, FILL_ZERO, addr, page, 0, 0, (int64_t)page);
+	CHECK(t_is_filled(addr, page, 0));
+	t_is_open(uf, addr);
+	t_protect(uf, addr, page);
+	t_is_protected(t, uf, addr);
+	t_is_protected(t, uf, addr + page);
+}
+
+static void zeropage_poisoned_shared(struct t *t)
+{
+	struct uf *uf;
+	char *addr;
+
+	t_needs_old_rule(t, "ZEROPAGE refuses a poisoned page");
+	t_needs_features(t, UF_FEATURE_POISON);
+	uf = t_open(t, 0, 0);
+	addr = t_registered(t, uf, 1);
+	t_poison(uf, addr, t->page);
+	fill_check(t, uf, FILL_ZERO, addr, t->page, 0, 0, (int64_t)t->page);
+	CHECK(t_is_filled(addr, t->page, 0));
+	t_is_open(uf, addr);
+}
+
 const struct t_case zeropage_cases[] = {
 	CASE("zeropage.1", zeropage_mode, T_ALL),
 	CASE("zeropage.2", zeropage_exists, T_ALL),
 	CASE("zeropage.3", zeropage_zeros, T_ALL),
 	CASE("zeropage.4", zeropage_into_object, T_OBJECT),
 	CASE("zeropage.5", zeropage_beyond_end, T_FILE),
+	CASE("zeropage.6", zeropage_marked_private, T_PRIVATE),
+	CASE("zeropage.7", zeropage_marked_shared, T_OBJECT),
+	CASE("zeropage.7", zeropage_poisoned_shared, T_OBJECT),
 	{0},
 };

@@ -119,6 +119,28 @@ void ufi_host_disown_fd(int fd)
 		UF_SYS1(SYS_close, fd);
 }
 
+/* FD becomes one of ours, or is closed. */
+static int host_take_fd(int fd)
+{
+	int ours = ufi_host_own_fd(fd, false);
+
+	if (ours < 0)
+		UF_SYS1(SYS_close, fd);
+	return ours < 0 ? -1 : ours;
+}
+
+static void host_open_proc(void)
+{
+	int fd = (int)UF_SYS4(SYS_openat, AT_FDCWD, "/proc", O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
+
+	if (fd < 0)
+		return;
+	ufi_host.proc_fd = host_take_fd(fd);
+	fd = ufi_maps_open("self/mem", O_RDWR);
+	if (fd >= 0)
+		ufi_host.mem_fd = host_take_fd(fd);
+}
+
 bool ufi_host_owns_fd(int fd)
 {
 	return fd >= 0 && fd < HOST_FD_MAX && (atomic_load(&host_owned[fd / 64]) >> fd % 64 & 1);
@@ -208,28 +230,6 @@ static void host_probe_shmem_device(void)
 	UF_SYS2(SYS_munmap, p, page);
 }
 
-/* FD becomes one of ours, or is closed. */
-static int host_take_fd(int fd)
-{
-	int ours = ufi_host_own_fd(fd, false);
-
-	if (ours < 0)
-		UF_SYS1(SYS_close, fd);
-	return ours < 0 ? -1 : ours;
-}
-
-static void host_open_proc(void)
-{
-	int fd = (int)UF_SYS4(SYS_openat, AT_FDCWD, "/proc", O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
-
-	if (fd < 0)
-		return;
-	ufi_host.proc_fd = host_take_fd(fd);
-	fd = ufi_maps_open("self/mem", O_RDWR);
-	if (fd >= 0)
-		ufi_host.mem_fd = host_take_fd(fd);
-}
-
 static void host_close_proc(void)
 {
 	ufi_host_disown_fd(ufi_host.proc_fd);
@@ -310,8 +310,31 @@ void ufi_host_child(void)
 		ufi_host_disown_fd(fd);
 	ufi_host.proc_fd = ufi_host.mem_fd = -1;
 	atomic_fetch_add(&ufi_host.epoch, 1);
-	atomic_store(&ufi_host.started, HOST_STOPPED);
 	atomic_store(ufi_host.canary, HOST_CANARY);
+	/* Poisoned pages need somebody to answer for them. */
+	if (ufi_host.mm.table->n)
+		host_open_proc();
+	else
+		atomic_store(&ufi_host.started, HOST_STOPPED);
+}
+
+/*
+ * CONFIG_MEMORY_FAILURE brings a sysctl. Where /proc/sys cannot be looked into
+ * at all nothing tells, and the answer that most kernels would give is taken.
+ */
+static bool host_probe_memory_failure(void)
+{
+	int fd = ufi_maps_open("sys/vm/memory_failure_recovery", O_RDONLY);
+	int any;
+
+	if (fd >= 0) {
+		UF_SYS1(SYS_close, fd);
+		return true;
+	}
+	any = ufi_maps_open("sys/vm/overcommit_memory", O_RDONLY);
+	if (any >= 0)
+		UF_SYS1(SYS_close, any);
+	return fd != -ENOENT || any < 0;
 }
 
 /* Without knowing what is mapped there is no engine. */
@@ -345,6 +368,7 @@ static int host_start_locked(const char **why)
 	if (err)
 		return err;
 	ufi_host.caps.pagemap = ufi_pagemap_works();
+	ufi_host.caps.memory_failure = host_probe_memory_failure();
 	ufi_host.caps.guard_shmem = host_probe_guard();
 	ufi_host.caps.procmem = host_probe_procmem();
 

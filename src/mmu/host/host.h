@@ -61,10 +61,11 @@ bool ufi_host_owns_fd(int fd);
 
 /* What attach would choose: for uf_doctor and for UF_TRAP_CHOICE_GUARD's refusal. */
 struct ufi_host_caps {
-	bool guard_shmem; /* guard markers on shared memory, by effect */
-	bool procmem;	  /* /proc/self/mem writes through PROT_NONE, by effect */
-	bool maps;	  /* /proc/self/maps can be read */
-	bool pagemap;	  /* /proc/self/pagemap tells which pages are present */
+	bool guard_shmem;    /* guard markers on shared memory, by effect */
+	bool procmem;	     /* /proc/self/mem writes through PROT_NONE, by effect */
+	bool maps;	     /* /proc/self/maps can be read */
+	bool pagemap;	     /* /proc/self/pagemap tells which pages are present */
+	bool memory_failure; /* Linux handles failing memory, or nothing tells */
 };
 void ufi_host_caps(struct ufi_host_caps *caps);
 

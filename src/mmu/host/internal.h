@@ -127,14 +127,15 @@ int ufi_pagemap_cached(struct uf_mmu *mmu, struct ufi_range *r, uint64_t addr, u
 bool ufi_pagemap_works(void);
 
 /* --- trap.c --- */
-int ufi_trap_attach(struct uf_mmu *mmu, struct ufi_range *r) UF_MUST_USE;
+int ufi_trap_attach(struct uf_mmu *mmu, struct ufi_range *r, bool closed) UF_MUST_USE;
 void ufi_trap_detach(struct uf_mmu *mmu, struct ufi_range *r, bool gone);
 int ufi_trap_arm(struct uf_mmu *mmu, struct ufi_range *r, uint64_t addr, uint64_t len) UF_MUST_USE;
-int ufi_trap_open(struct uf_mmu *mmu, struct ufi_range *r, uint64_t addr, uint64_t len) UF_MUST_USE;
+int ufi_trap_open(struct uf_mmu *mmu, struct ufi_range *r, uint64_t addr, uint64_t len,
+		  bool readonly) UF_MUST_USE;
 int ufi_trap_close(struct uf_mmu *mmu, struct ufi_range *r, uint64_t addr,
 		   uint64_t len) UF_MUST_USE;
-int ufi_trap_reprotect(struct uf_mmu *mmu, struct ufi_range *r, uint64_t addr, uint64_t len,
-		       bool is_open) UF_MUST_USE;
+int ufi_trap_reprotect(struct uf_mmu *mmu, struct ufi_range *r, uint64_t addr,
+		       uint64_t len) UF_MUST_USE;
 
 /* --- door.c --- */
 int64_t ufi_door_write(struct uf_mmu *mmu, struct ufi_range *r, uint64_t addr, uint64_t len,

@@ -88,15 +88,40 @@ static void signal_pass_on(int sig, siginfo_t *info, ucontext_t *uc, bool synchr
 		signal_call(sig, info, uc, &act);
 }
 
-/* What the kernel does where a userfaultfd answers with a bus error. spec: fault.6 */
-static void signal_bus_error(siginfo_t *info, ucontext_t *uc)
+static void signal_handler(int sig, siginfo_t *info, void *arg);
+
+/*
+ * Nobody has raised this signal, so the kernel has not told whose it is now: a
+ * program that links us may have installed another action since we did.
+ */
+static void signal_follow(int sig)
 {
+	void (*handler)(int, siginfo_t *, void *) = signal_handler;
+	struct host_sigaction now;
+	void *ours;
+
+	memcpy(&ours, &handler, sizeof(ours));
+	if (signal_action(sig, NULL, &now) == 0 && now.handler != ours)
+		*signal_chain(sig) = now;
+}
+
+/*
+ * What the kernel does where a userfaultfd answers with a bus error, or the page
+ * is poisoned: without support for failing memory that is a bus error, too.
+ * spec: fault.6, fault.18
+ */
+static void signal_bus_error(siginfo_t *info, ucontext_t *uc, bool poisoned)
+{
+	bool lost = poisoned && ufi_host.caps.memory_failure;
 	siginfo_t bus;
 
+	signal_follow(SIGBUS);
 	memset(&bus, 0, sizeof(bus));
 	bus.si_signo = SIGBUS;
-	bus.si_code = BUS_ADRERR;
+	bus.si_code = lost ? BUS_MCEERR_AR : BUS_ADRERR;
 	bus.si_addr = info->si_addr;
+	if (lost)
+		bus.si_addr_lsb = (short)__builtin_ctzll(ufi_host.mmu.page_size);
 	signal_pass_on(SIGBUS, &bus, uc, true, false);
 }
 
@@ -145,20 +170,23 @@ static bool signal_fault(siginfo_t *info, ucontext_t *uc)
 	struct ufi_fault f = {.addr = (uintptr_t)info->si_addr,
 			      .access = ufi_arch_fault_kind(uc),
 			      .kernel = access == HOST_ACCESS_TOUCH_KERNEL};
+	enum ufi_verdict verdict;
 
 	if (access == HOST_ACCESS_COPY) {
 		ufi_arch_fail(uc);
 		return true;
 	}
-	switch (ufi_fault(&ufi_host.mm, &f)) {
+	verdict = ufi_fault(&ufi_host.mm, &f);
+	switch (verdict) {
 	case UFI_FAULT_RETRY:
 		return true;
 	case UFI_FAULT_WAIT:
 		signal_wait(&f, uc);
 		return true;
 	case UFI_FAULT_SIGBUS:
+	case UFI_FAULT_POISON:
 		if (access == HOST_ACCESS_PROGRAM)
-			signal_bus_error(info, uc);
+			signal_bus_error(info, uc, verdict == UFI_FAULT_POISON);
 		else
 			ufi_arch_fail(uc);
 		return true;

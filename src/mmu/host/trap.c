@@ -95,15 +95,23 @@ static void trap_drop_alias(struct ufi_range *r)
 		ufi_arena_give(alias, r->end - r->start);
 }
 
-int ufi_trap_attach(struct uf_mmu *mmu, struct ufi_range *r)
+/* What is open as a whole has page table entries, which a guard marker would make away with. */
+static int trap_choose(const struct host *h, struct ufi_range *r, bool closed)
 {
-	const struct host *h = host_of(mmu);
-	int err;
+	int err = r->shared ? trap_choose_shared(h, r) : trap_choose_private(h, r);
 
-	err = r->shared ? trap_choose_shared(h, r) : trap_choose_private(h, r);
+	if (!closed)
+		r->trap = UF_TRAP_MPROTECT;
+	return err;
+}
+
+int ufi_trap_attach(struct uf_mmu *mmu, struct ufi_range *r, bool closed)
+{
+	int err = trap_choose(host_of(mmu), r, closed);
+
 	if (!err && r->shared)
 		err = trap_make_alias(r);
-	if (err)
+	if (err || !closed)
 		return err;
 	err = trap_protect(r->start, r->end - r->start, PROT_NONE);
 	if (err)
@@ -134,12 +142,30 @@ int ufi_trap_arm(struct uf_mmu *mmu, struct ufi_range *r, uint64_t addr, uint64_
 	return err ? err : trap_protect(addr, len, host_prot(r->prot));
 }
 
-/* With the protection that the program gave it. spec: fill.9 */
-int ufi_trap_open(struct uf_mmu *mmu, struct ufi_range *r, uint64_t addr, uint64_t len)
+/* The program's protection, without writing: what may be written may be read. */
+static int trap_prot_readonly(uint32_t prot)
 {
-	if (r->trap == UF_TRAP_GUARD)
-		return trap_advise(addr, len, HOST_MADV_GUARD_REMOVE);
-	return trap_protect(addr, len, host_prot(r->prot));
+	if (prot & UF_PROT_WRITE)
+		prot = (prot & ~UF_PROT_WRITE) | UF_PROT_READ;
+	return host_prot(prot);
+}
+
+/*
+ * With the protection that the program gave it. Guard markers do not tell
+ * reading and writing apart: where pages may be write-protected, the mapping's
+ * protection does. spec: fill.9
+ */
+int ufi_trap_open(struct uf_mmu *mmu, struct ufi_range *r, uint64_t addr, uint64_t len,
+		  bool readonly)
+{
+	int prot = readonly ? trap_prot_readonly(r->prot) : host_prot(r->prot);
+	int err = 0;
+
+	if (r->trap != UF_TRAP_GUARD || r->states->mixed)
+		err = trap_protect(addr, len, prot);
+	if (!err && r->trap == UF_TRAP_GUARD)
+		err = trap_advise(addr, len, HOST_MADV_GUARD_REMOVE);
+	return err;
 }
 
 int ufi_trap_close(struct uf_mmu *mmu, struct ufi_range *r, uint64_t addr, uint64_t len)
@@ -149,10 +175,7 @@ int ufi_trap_close(struct uf_mmu *mmu, struct ufi_range *r, uint64_t addr, uint6
 	return trap_protect(addr, len, PROT_NONE);
 }
 
-int ufi_trap_reprotect(struct uf_mmu *mmu, struct ufi_range *r, uint64_t addr, uint64_t len,
-		       bool is_open)
+int ufi_trap_reprotect(struct uf_mmu *mmu, struct ufi_range *r, uint64_t addr, uint64_t len)
 {
-	if (r->trap != UF_TRAP_GUARD && !is_open)
-		return 0;
-	return trap_protect(addr, len, host_prot(r->prot));
+	return r->trap == UF_TRAP_GUARD ? trap_protect(addr, len, host_prot(r->prot)) : 0;
 }

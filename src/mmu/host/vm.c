@@ -4,6 +4,7 @@
  * system call, and what it means for the ranges, as one step that no fault and
  * no fill can fall into.
  */
+#include "engine/pagestate.h"
 #include "mmu/host/internal.h"
 
 /* Ranges that one mremap can carry along. */
@@ -108,18 +109,23 @@ long ufi_host_munmap(void *addr, size_t len)
 	return ret;
 }
 
+struct vm_prot {
+	struct ufi_task *task;
+	int prot;
+};
+
 static long vm_protect_range(void *arg, struct ufi_range *r)
 {
-	const int *prot = arg;
+	const struct vm_prot *p = arg;
 
-	return ufi_vm_protect(r, (uint32_t)*prot & (PROT_READ | PROT_WRITE | PROT_EXEC));
+	return ufi_vm_protect(p->task, r, (uint32_t)p->prot & (PROT_READ | PROT_WRITE | PROT_EXEC));
 }
 
 static long vm_protect_gap(void *arg, uint64_t start, uint64_t end)
 {
-	const int *prot = arg;
+	const struct vm_prot *p = arg;
 
-	return UF_SYS3(SYS_mprotect, start, end - start, *prot);
+	return UF_SYS3(SYS_mprotect, start, end - start, p->prot);
 }
 
 long ufi_host_mprotect(void *addr, size_t len, int prot)
@@ -127,6 +133,7 @@ long ufi_host_mprotect(void *addr, size_t len, int prot)
 	uint64_t start = (uintptr_t)addr;
 	uint64_t end;
 	struct ufi_task task;
+	struct vm_prot p = {.task = &task, .prot = prot};
 	long ret;
 
 	if (!ufi_host_active())
@@ -138,7 +145,7 @@ long ufi_host_mprotect(void *addr, size_t len, int prot)
 	    (prot & ~(PROT_READ | PROT_WRITE | PROT_EXEC)))
 		ret = UF_SYS3(SYS_mprotect, addr, len, prot);
 	else
-		ret = vm_walk(start, end, vm_protect_range, vm_protect_gap, &prot);
+		ret = vm_walk(start, end, vm_protect_range, vm_protect_gap, &p);
 	ufi_vm_end(&task);
 	return ret;
 }
@@ -155,30 +162,28 @@ static bool vm_discards(int advice)
 }
 
 /*
- * Close what goes, then let it go: nobody may read zeros in between. What the
- * kernel then refuses to drop is found in the page tables and opened again.
- * MADV_FREE may drop at once, so it does. Shared memory keeps its pages in the
- * cache but for MADV_REMOVE, and what is cached needs no message.
+ * What the kernel then refuses to drop is found in the page tables and opened
+ * again. MADV_FREE may drop at once, so it does. Shared memory keeps its pages in
+ * the cache but for MADV_REMOVE.
  */
 static long vm_discard_range(struct vm_advice *a, struct ufi_range *r)
 {
-	uint64_t len = r->end - r->start;
 	int advice = a->advice == MADV_FREE && !r->shared ? MADV_DONTNEED : a->advice;
+	bool removes = advice == MADV_REMOVE;
 	long ret;
+	int err;
 
-	if (r->shared && advice != MADV_REMOVE)
-		return UF_SYS3(SYS_madvise, r->start, len, advice);
-	ret = ufi_vm_discard(a->task, r, r->start, r->end);
+	ret = ufi_vm_discard(a->task, r, !removes);
 	if (ret)
 		return ret;
 	/* Through the alias the protection of the traps is not in the way. */
-	ret = UF_SYS3(SYS_madvise, r->shared ? r->alias : r->start, len, advice);
+	ret = UF_SYS3(SYS_madvise, removes && r->shared ? r->alias : r->start, r->end - r->start,
+		      advice);
 	if (ret) {
-		int err = ufi_range_adopt(a->task, r);
-
+		err = ufi_range_armed(r) ? ufi_range_adopt(a->task, r) : 0;
 		return err ? err : ret;
 	}
-	return 0;
+	return ufi_vm_discarded(a->task, r, !removes);
 }
 
 static long vm_advise_range(void *arg, struct ufi_range *r)
@@ -252,9 +257,12 @@ static int vm_rearm(struct ufi_task *task, const struct vm_saved *saved, uint32_
 {
 	for (uint32_t i = 0; i < n; i++) {
 		struct ufi_range *r;
-		int err = ufi_range_create(saved[i].ctx, &saved[i].vma, saved[i].modes, &r);
+		int err;
 
-		if (!err)
+		if (!saved[i].ctx) /* its poison is where the page tables are */
+			continue;
+		err = ufi_range_create(task->mm, saved[i].ctx, &saved[i].vma, saved[i].modes, &r);
+		if (!err && ufi_range_armed(r))
 			err = ufi_range_adopt(task, r);
 		if (err) {
 			ufi_range_reap(&ufi_host.mm);
@@ -263,6 +271,24 @@ static int vm_rearm(struct ufi_task *task, const struct vm_saved *saved, uint32_
 		r->life = UFI_RANGE_KEPT;
 	}
 	return 0;
+}
+
+/* Poisoned pages that were in [old, old + len) are so in [to, to + len). */
+static int vm_move_poison(struct ufi_task *task, const struct vm_saved *saved, uint32_t n,
+			  uint64_t old, uint64_t to, uint64_t len)
+{
+	int err = 0;
+
+	for (uint32_t i = 0; i < n && !err; i++) {
+		struct uf_vma vma = saved[i].vma;
+
+		if (saved[i].ctx || vma.start >= old + len)
+			continue;
+		vma.end = uf_min(vma.end, old + len) + (to - old);
+		vma.start += to - old;
+		err = ufi_vm_poison(task, &vma);
+	}
+	return err;
 }
 
 /*
@@ -283,6 +309,8 @@ static long vm_move(struct ufi_task *task, uint64_t old, uint64_t old_len, uint6
 	ret = ufi_vm_prepare(mm, old, old_end);
 	if (!ret && (flags & MREMAP_FIXED))
 		ret = ufi_vm_prepare(mm, to, vm_end_of(to, new_len));
+	if (!ret)
+		ret = ufi_range_keep_poison(mm, NULL, old, old_end);
 	if (ret)
 		return ret;
 	n = vm_save(old, old_end, saved);
@@ -297,7 +325,9 @@ static long vm_move(struct ufi_task *task, uint64_t old, uint64_t old_len, uint6
 		if (err)
 			return err;
 	}
-	return ret;
+	to = vm_failed(ret) ? old : (uint64_t)ret;
+	err = vm_move_poison(task, saved, n, old, to, vm_failed(ret) ? old_len : new_len);
+	return err ? err : ret;
 }
 
 /* Would the kernel refuse before it has changed anything? */

@@ -17,15 +17,41 @@ bool ufi_sim_allows(uint32_t prot, uint32_t access)
 	return prot & access;
 }
 
+/* What may be written may be read. */
+uint32_t ufi_sim_readonly(uint32_t prot)
+{
+	return prot & UF_PROT_WRITE ? (prot & ~UF_PROT_WRITE) | UF_PROT_READ : prot;
+}
+
+uint32_t ufi_sim_prot(const struct sim_pte *pte)
+{
+	switch (pte->let) {
+	case SIM_LET_NONE:
+		return 0;
+	case SIM_LET_READ:
+		return ufi_sim_readonly(pte->prot);
+	case SIM_LET_ALL:
+		break;
+	}
+	return pte->prot;
+}
+
+static bool access_lets(struct sim *sim, uint64_t addr, uint32_t access)
+{
+	const struct sim_pte *pte = ufi_sim_pte(sim, addr);
+
+	return pte && pte->map && ufi_sim_allows(ufi_sim_prot(pte), access);
+}
+
+/* Asked while others go on, and answered while they do. */
 bool ufi_sim_accessible(struct uf_mmu *mmu, uint64_t addr, uint32_t access)
 {
-	const struct sim_pte *pte = ufi_sim_pte(sim_of(mmu), addr);
+	bool lets;
 
-	if (!pte || !pte->map)
-		return false;
-	if (pte->trap == SIM_TRAP_WHOLE || pte->trap == SIM_TRAP_CLOSED)
-		return false;
-	return ufi_sim_allows(pte->prot, access);
+	ufi_sim_step(sim_of(mmu));
+	lets = access_lets(sim_of(mmu), addr, access);
+	ufi_sim_step(sim_of(mmu));
+	return lets;
 }
 
 /* The byte, if the processor lets it through. VALUE NULL: it stays what it is. */
@@ -33,7 +59,7 @@ static enum sim_outcome access_try(struct sim *sim, uint64_t addr, uint32_t acce
 {
 	uint8_t *byte;
 
-	if (!ufi_sim_accessible(&sim->mmu, addr, access) || ufi_sim_pte(sim, addr)->secret)
+	if (!access_lets(sim, addr, access) || ufi_sim_pte(sim, addr)->secret)
 		return SIM_SIGSEGV;
 	if (ufi_sim_beyond(sim, addr))
 		return SIM_SIGBUS;
@@ -86,6 +112,9 @@ static enum sim_outcome access_fault(struct sim *sim, uint64_t addr, uint32_t ac
 	case UFI_FAULT_SIGBUS:
 		outcome = SIM_SIGBUS;
 		break;
+	case UFI_FAULT_POISON:
+		outcome = SIM_POISONED;
+		break;
 	case UFI_FAULT_FOREIGN:
 		outcome = SIM_SIGSEGV;
 		break;
@@ -121,7 +150,7 @@ static int access_piece(struct sim *sim, uint64_t addr, uint8_t *bytes, uint64_t
 {
 	uint8_t *data;
 
-	if (!ufi_sim_accessible(&sim->mmu, addr, in ? UF_PROT_READ : UF_PROT_WRITE))
+	if (!access_lets(sim, addr, in ? UF_PROT_READ : UF_PROT_WRITE))
 		return -EFAULT;
 	if (ufi_sim_beyond(sim, addr))
 		return -EFAULT;

@@ -66,19 +66,26 @@ struct sim_map {
 };
 
 enum sim_trap {
-	SIM_TRAP_NONE,	 /* not in a range */
-	SIM_TRAP_WHOLE,	 /* closed with its whole range */
-	SIM_TRAP_CLOSED, /* armed */
-	SIM_TRAP_OPEN,	 /* armed, and let through */
+	SIM_TRAP_NONE,	/* not in a range */
+	SIM_TRAP_WHOLE, /* closed with its whole range */
+	SIM_TRAP_PAGE,	/* opened and closed by itself */
+};
+
+/* Which accesses the trap lets through to the protection in force. */
+enum sim_let {
+	SIM_LET_NONE,
+	SIM_LET_READ, /* and fetches: those that do not write */
+	SIM_LET_ALL,
 };
 
 struct sim_pte {
 	struct sim_map *map; /* NULL: a hole */
 	struct sim_page *page;
 	uint32_t want; /* the program's protection */
-	uint32_t prot; /* the one in force while it does not trap */
+	uint32_t prot; /* the one in force as far as the trap lets through */
 	bool secret;   /* the program has closed it by means that no mapping tells */
 	enum sim_trap trap;
+	enum sim_let let;
 };
 
 /* --- Threads --- */
@@ -227,13 +234,13 @@ int ufi_sim_cached(struct uf_mmu *mmu, struct ufi_range *r, uint64_t addr, uint6
 		   uint8_t *vec);
 
 /* --- trap.c --- */
-int ufi_sim_attach(struct uf_mmu *mmu, struct ufi_range *r);
+int ufi_sim_attach(struct uf_mmu *mmu, struct ufi_range *r, bool closed);
 void ufi_sim_detach(struct uf_mmu *mmu, struct ufi_range *r, bool gone);
 int ufi_sim_arm(struct uf_mmu *mmu, struct ufi_range *r, uint64_t addr, uint64_t len);
-int ufi_sim_open(struct uf_mmu *mmu, struct ufi_range *r, uint64_t addr, uint64_t len);
+int ufi_sim_open(struct uf_mmu *mmu, struct ufi_range *r, uint64_t addr, uint64_t len,
+		 bool readonly);
 int ufi_sim_close(struct uf_mmu *mmu, struct ufi_range *r, uint64_t addr, uint64_t len);
-int ufi_sim_reprotect(struct uf_mmu *mmu, struct ufi_range *r, uint64_t addr, uint64_t len,
-		      bool is_open);
+int ufi_sim_reprotect(struct uf_mmu *mmu, struct ufi_range *r, uint64_t addr, uint64_t len);
 int64_t ufi_sim_write(struct uf_mmu *mmu, struct ufi_range *r, uint64_t addr, uint64_t len,
 		      uint64_t src);
 int64_t ufi_sim_write_zero(struct uf_mmu *mmu, struct ufi_range *r, uint64_t addr, uint64_t len);
@@ -244,12 +251,16 @@ enum sim_outcome {
 	SIM_ACCESSED,
 	SIM_SIGSEGV,
 	SIM_SIGBUS,
+	SIM_POISONED, /* SIGBUS, as of memory that has failed */
 };
 
 /* One byte, by the thread that runs: *VALUE is read or written. Waits for faults. */
 enum sim_outcome ufi_sim_access(struct sim *sim, uint64_t addr, uint32_t access, uint8_t *value);
 /* May the machine let ACCESS through, the traps and the object's end not asked? */
 bool ufi_sim_allows(uint32_t prot, uint32_t access);
+/* The protection without writing; what is left of it by the trap. */
+uint32_t ufi_sim_readonly(uint32_t prot);
+uint32_t ufi_sim_prot(const struct sim_pte *pte);
 bool ufi_sim_accessible(struct uf_mmu *mmu, uint64_t addr, uint32_t access);
 int ufi_sim_copy_in(struct uf_mmu *mmu, void *to, uint64_t from, size_t n);
 int ufi_sim_copy_out(struct uf_mmu *mmu, uint64_t to, const void *from, size_t n);

@@ -104,7 +104,7 @@ uint64_t ufi_sim_map(struct sim *sim, uint64_t addr, uint64_t npages, uint32_t p
 		if (!pte || pte->map)
 			ufi_sim_fail(sim, "page %#" PRIx64 " cannot be mapped",
 				     addr + i * SIM_PAGE);
-		*pte = (struct sim_pte){.map = map, .want = prot, .prot = prot};
+		*pte = (struct sim_pte){.map = map, .want = prot, .prot = prot, .let = SIM_LET_ALL};
 	}
 	return addr;
 }
@@ -276,6 +276,7 @@ int ufi_sim_populated(struct uf_mmu *mmu, struct ufi_range *r, uint64_t addr, ui
 {
 	struct sim *sim = sim_of(mmu);
 
+	ufi_sim_step(sim);
 	while (addr < r->end && !ufi_sim_pte(sim, addr)->page)
 		addr += SIM_PAGE;
 	if (addr == r->end)
@@ -284,6 +285,8 @@ int ufi_sim_populated(struct uf_mmu *mmu, struct ufi_range *r, uint64_t addr, ui
 	while (addr < r->end && ufi_sim_pte(sim, addr)->page)
 		addr += SIM_PAGE;
 	*end = addr;
+	/* What is open is touched by others: they may be populated by now as well. */
+	ufi_sim_step(sim);
 	return 0;
 }
 

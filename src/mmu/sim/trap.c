@@ -11,7 +11,18 @@
 
 #include "mmu/sim/sim.h"
 
-#define TRAP_BIT(trap) (1u << (trap))
+/* Where pages may be, as a set: how they trap, and what they let through. */
+#define TRAP_IN_NONE (1u << SIM_TRAP_NONE)
+#define TRAP_IN_WHOLE (1u << SIM_TRAP_WHOLE)
+#define TRAP_CLOSED (8u << SIM_LET_NONE)
+#define TRAP_READABLE (8u << SIM_LET_READ)
+#define TRAP_OPEN (8u << SIM_LET_ALL)
+#define TRAP_ANY (TRAP_CLOSED | TRAP_READABLE | TRAP_OPEN)
+
+static unsigned trap_state(const struct sim_pte *pte)
+{
+	return pte->trap == SIM_TRAP_PAGE ? 8u << pte->let : 1u << pte->trap;
+}
 
 /* What holds for every call on pages: signals are blocked, the span lies in the range. */
 static struct sim *trap_begin(struct uf_mmu *mmu, const struct ufi_range *r, uint64_t addr,
@@ -28,7 +39,7 @@ static struct sim *trap_begin(struct uf_mmu *mmu, const struct ufi_range *r, uin
 	return sim;
 }
 
-/* LEGAL: a bit for each state of the trap in which a page may be now. */
+/* LEGAL: where a page may be now. */
 static void trap_expect(struct sim *sim, uint64_t addr, uint64_t len, unsigned legal,
 			const char *what)
 {
@@ -37,16 +48,19 @@ static void trap_expect(struct sim *sim, uint64_t addr, uint64_t len, unsigned l
 
 		if (!pte || !pte->map)
 			ufi_sim_fail(sim, "%s of %#" PRIx64 ", where nothing is mapped", what, at);
-		if (!(TRAP_BIT(pte->trap) & legal))
-			ufi_sim_fail(sim, "%s of %#" PRIx64 ", whose trap is in state %d", what, at,
-				     (int)pte->trap);
+		if (!(trap_state(pte) & legal))
+			ufi_sim_fail(sim, "%s of %#" PRIx64 ", whose trap is in state %d.%d", what,
+				     at, (int)pte->trap, (int)pte->let);
 	}
 }
 
-static void trap_set(struct sim *sim, uint64_t addr, uint64_t len, enum sim_trap trap)
+static void trap_set(struct sim *sim, uint64_t addr, uint64_t len, enum sim_trap trap,
+		     enum sim_let let)
 {
-	for (uint64_t at = addr; at < addr + len; at += SIM_PAGE)
+	for (uint64_t at = addr; at < addr + len; at += SIM_PAGE) {
 		ufi_sim_pte(sim, at)->trap = trap;
+		ufi_sim_pte(sim, at)->let = let;
+	}
 }
 
 static void trap_protect(struct sim *sim, uint64_t addr, uint64_t len, uint32_t prot)
@@ -55,19 +69,34 @@ static void trap_protect(struct sim *sim, uint64_t addr, uint64_t len, uint32_t 
 		ufi_sim_pte(sim, at)->prot = prot;
 }
 
-/* The strategies are the host's matter; any wish is granted. */
-int ufi_sim_attach(struct uf_mmu *mmu, struct ufi_range *r)
+/*
+ * Any wish is granted. What is closed as a whole may have markers, which leave the
+ * mapping's protection as it is and do not tell reading and writing apart; else
+ * the protection itself is the trap.
+ */
+static enum uf_trap trap_choose(struct sim *sim, enum uf_trap wish, bool closed)
+{
+	if (!closed)
+		return UF_TRAP_MPROTECT;
+	if (wish != UF_TRAP_AUTO)
+		return wish;
+	return ufi_sim_chance(sim, 2) ? UF_TRAP_GUARD : UF_TRAP_MPROTECT;
+}
+
+int ufi_sim_attach(struct uf_mmu *mmu, struct ufi_range *r, bool closed)
 {
 	struct sim *sim = trap_begin(mmu, r, r->start, r->end - r->start, "attach");
 
-	trap_expect(sim, r->start, r->end - r->start, TRAP_BIT(SIM_TRAP_NONE), "attach");
+	trap_expect(sim, r->start, r->end - r->start, TRAP_IN_NONE, "attach");
 	if (ufi_sim_op_fails(sim, SIM_OP_ATTACH))
 		return -ENOMEM;
-	if (r->trap == UF_TRAP_AUTO)
-		r->trap = UF_TRAP_MPROTECT;
+	r->trap = trap_choose(sim, r->trap, closed);
 	if (r->fill == UF_FILL_AUTO)
 		r->fill = r->shared ? UF_FILL_ALIAS : UF_FILL_PROCMEM;
-	trap_set(sim, r->start, r->end - r->start, SIM_TRAP_WHOLE);
+	if (closed)
+		trap_set(sim, r->start, r->end - r->start, SIM_TRAP_WHOLE, SIM_LET_NONE);
+	else
+		trap_set(sim, r->start, r->end - r->start, SIM_TRAP_PAGE, SIM_LET_ALL);
 	ufi_sim_step(sim);
 	return 0;
 }
@@ -84,7 +113,7 @@ void ufi_sim_detach(struct uf_mmu *mmu, struct ufi_range *r, bool gone)
 	for (uint64_t at = r->start; at < r->end; at += SIM_PAGE)
 		if (ufi_sim_pte(sim, at)->want != r->prot)
 			ufi_sim_fail(sim, "the range at %#" PRIx64 " forgot its protection", at);
-	trap_set(sim, r->start, len, SIM_TRAP_NONE);
+	trap_set(sim, r->start, len, SIM_TRAP_NONE, SIM_LET_ALL);
 	trap_protect(sim, r->start, len, r->prot);
 	ufi_sim_step(sim);
 }
@@ -94,24 +123,30 @@ int ufi_sim_arm(struct uf_mmu *mmu, struct ufi_range *r, uint64_t addr, uint64_t
 {
 	struct sim *sim = trap_begin(mmu, r, addr, len, "arm");
 
-	trap_expect(sim, addr, len, TRAP_BIT(SIM_TRAP_WHOLE) | TRAP_BIT(SIM_TRAP_CLOSED), "arm");
+	trap_expect(sim, addr, len, TRAP_IN_WHOLE | TRAP_CLOSED, "arm");
 	if (ufi_sim_op_fails(sim, SIM_OP_ARM))
 		return -ENOMEM;
-	trap_set(sim, addr, len, SIM_TRAP_CLOSED);
+	trap_set(sim, addr, len, SIM_TRAP_PAGE, SIM_LET_NONE);
 	trap_protect(sim, addr, len, r->prot);
 	ufi_sim_step(sim);
 	return 0;
 }
 
-int ufi_sim_open(struct uf_mmu *mmu, struct ufi_range *r, uint64_t addr, uint64_t len)
+/* As a port may, it looks at `mixed' to know where markers alone will not do. */
+int ufi_sim_open(struct uf_mmu *mmu, struct ufi_range *r, uint64_t addr, uint64_t len,
+		 bool readonly)
 {
 	struct sim *sim = trap_begin(mmu, r, addr, len, "open");
 
-	trap_expect(sim, addr, len, TRAP_BIT(SIM_TRAP_CLOSED), "open");
+	trap_expect(sim, addr, len, TRAP_ANY, "open");
+	if (readonly && !atomic_load(&r->states->mixed))
+		ufi_sim_fail(sim, "open of %#" PRIx64 " for reading in a range without protection",
+			     addr);
 	if (ufi_sim_op_fails(sim, SIM_OP_OPEN))
 		return -ENOMEM;
-	trap_set(sim, addr, len, SIM_TRAP_OPEN);
-	trap_protect(sim, addr, len, r->prot);
+	if (r->trap != UF_TRAP_GUARD || atomic_load(&r->states->mixed))
+		trap_protect(sim, addr, len, readonly ? ufi_sim_readonly(r->prot) : r->prot);
+	trap_set(sim, addr, len, SIM_TRAP_PAGE, readonly ? SIM_LET_READ : SIM_LET_ALL);
 	ufi_sim_step(sim);
 	return 0;
 }
@@ -121,23 +156,21 @@ int ufi_sim_close(struct uf_mmu *mmu, struct ufi_range *r, uint64_t addr, uint64
 	struct sim *sim = trap_begin(mmu, r, addr, len, "close");
 	bool is_open = false;
 
-	trap_expect(sim, addr, len, TRAP_BIT(SIM_TRAP_CLOSED) | TRAP_BIT(SIM_TRAP_OPEN), "close");
+	trap_expect(sim, addr, len, TRAP_IN_WHOLE | TRAP_ANY, "close");
 	for (uint64_t at = addr; at < addr + len; at += SIM_PAGE)
-		is_open |= ufi_sim_pte(sim, at)->trap == SIM_TRAP_OPEN;
+		is_open |= ufi_sim_pte(sim, at)->let != SIM_LET_NONE;
 	if (is_open && ufi_sim_op_fails(sim, SIM_OP_CLOSE))
 		return -ENOMEM;
-	trap_set(sim, addr, len, SIM_TRAP_CLOSED);
+	trap_set(sim, addr, len, SIM_TRAP_PAGE, SIM_LET_NONE);
 	ufi_sim_step(sim);
 	return 0;
 }
 
-int ufi_sim_reprotect(struct uf_mmu *mmu, struct ufi_range *r, uint64_t addr, uint64_t len,
-		      bool is_open)
+int ufi_sim_reprotect(struct uf_mmu *mmu, struct ufi_range *r, uint64_t addr, uint64_t len)
 {
 	struct sim *sim = trap_begin(mmu, r, addr, len, "reprotect");
 
-	trap_expect(sim, addr, len, TRAP_BIT(is_open ? SIM_TRAP_OPEN : SIM_TRAP_CLOSED),
-		    "reprotect");
+	trap_expect(sim, addr, len, TRAP_CLOSED, "reprotect");
 	if (ufi_sim_op_fails(sim, SIM_OP_REPROTECT))
 		return -ENOMEM;
 	trap_protect(sim, addr, len, r->prot);
@@ -175,7 +208,7 @@ int64_t ufi_sim_write(struct uf_mmu *mmu, struct ufi_range *r, uint64_t addr, ui
 	uint64_t done = 0;
 	uint64_t n;
 
-	trap_expect(sim, addr, len, TRAP_BIT(SIM_TRAP_CLOSED), "write");
+	trap_expect(sim, addr, len, TRAP_CLOSED, "write");
 	if (ufi_sim_op_fails(sim, SIM_OP_WRITE))
 		return -ENOMEM;
 	do {
@@ -197,7 +230,7 @@ int64_t ufi_sim_write_zero(struct uf_mmu *mmu, struct ufi_range *r, uint64_t add
 	struct sim *sim = trap_begin(mmu, r, addr, len, "write_zero");
 	uint64_t done;
 
-	trap_expect(sim, addr, len, TRAP_BIT(SIM_TRAP_CLOSED), "write_zero");
+	trap_expect(sim, addr, len, TRAP_CLOSED, "write_zero");
 	if (ufi_sim_op_fails(sim, SIM_OP_WRITE))
 		return -ENOMEM;
 	for (done = 0; done < len; done += SIM_PAGE) {
@@ -213,7 +246,7 @@ void ufi_sim_take_back(struct uf_mmu *mmu, struct ufi_range *r, uint64_t addr, u
 {
 	struct sim *sim = trap_begin(mmu, r, addr, len, "take_back");
 
-	trap_expect(sim, addr, len, TRAP_BIT(SIM_TRAP_CLOSED), "take_back");
+	trap_expect(sim, addr, len, TRAP_CLOSED, "take_back");
 	for (uint64_t at = addr; at < addr + len; at += SIM_PAGE)
 		ufi_sim_punch_page(sim, at);
 	ufi_sim_step(sim);

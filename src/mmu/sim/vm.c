@@ -6,6 +6,9 @@
  */
 #include "mmu/sim/sim.h"
 
+/* Poisoned spans that one move can carry along. */
+#define VM_SAVED 16
+
 static uint64_t vm_end(uint64_t addr, uint64_t npages)
 {
 	return addr + npages * SIM_PAGE;
@@ -59,7 +62,7 @@ static int vm_protect_range(struct sim *sim, struct ufi_task *task, struct ufi_r
 {
 	for (uint64_t at = r->start; at < r->end; at += SIM_PAGE)
 		ufi_sim_pte(sim, at)->want = prot;
-	return ufi_vm_protect(r, prot);
+	return ufi_vm_protect(task, r, prot);
 }
 
 static void vm_protect_gap(struct sim *sim, uint64_t addr, uint32_t prot)
@@ -77,7 +80,7 @@ int ufi_sim_mprotect(struct sim *sim, uint64_t addr, uint64_t npages, uint32_t p
 static int vm_discard_range(struct sim *sim, struct ufi_task *task, struct ufi_range *r,
 			    uint32_t punch)
 {
-	int err = r->shared && !punch ? 0 : ufi_vm_discard(task, r, r->start, r->end);
+	int err = ufi_vm_discard(task, r, !punch);
 
 	for (uint64_t at = r->start; !err && at < r->end; at += SIM_PAGE) {
 		if (punch)
@@ -86,7 +89,7 @@ static int vm_discard_range(struct sim *sim, struct ufi_task *task, struct ufi_r
 			ufi_sim_drop_page(sim, at);
 		ufi_sim_step(sim);
 	}
-	return err;
+	return err ? err : ufi_vm_discarded(task, r, !punch);
 }
 
 static void vm_discard_gap(struct sim *sim, uint64_t addr, uint32_t punch)
@@ -109,7 +112,10 @@ int ufi_sim_remove(struct sim *sim, uint64_t addr, uint64_t npages)
 	return vm_walk(sim, addr, vm_end(addr, npages), vm_discard_range, vm_discard_gap, true);
 }
 
-/* The new pages continue the mapping that the old ones end with. */
+/*
+ * The new pages continue the mapping that the old ones end with: they have what
+ * the machine lets through there, which may be less than the program's protection.
+ */
 static void vm_extend(struct sim *sim, uint64_t end, uint64_t new_end)
 {
 	const struct sim_pte *last = ufi_sim_pte(sim, end - SIM_PAGE);
@@ -119,7 +125,10 @@ static void vm_extend(struct sim *sim, uint64_t end, uint64_t new_end)
 
 		if (pte->map)
 			ufi_sim_fail(sim, "there is no room to grow into");
-		*pte = (struct sim_pte){.map = last->map, .want = last->want, .prot = last->want};
+		*pte = (struct sim_pte){.map = last->map,
+					.want = last->want,
+					.prot = ufi_sim_prot(last),
+					.let = SIM_LET_ALL};
 	}
 }
 
@@ -146,30 +155,82 @@ static void vm_move_page(struct sim *sim, uint64_t from, uint64_t to, struct sim
 {
 	struct sim_pte *pte = ufi_sim_pte(sim, from);
 
-	*ufi_sim_pte(sim, to) = (struct sim_pte){
-		.map = map, .page = pte->page, .want = pte->want, .prot = pte->prot};
+	*ufi_sim_pte(sim, to) = (struct sim_pte){.map = map,
+						 .page = pte->page,
+						 .want = pte->want,
+						 .prot = pte->prot,
+						 .let = SIM_LET_ALL};
 	pte->page = NULL;
 	ufi_sim_unmap_page(sim, from);
+}
+
+/* What was poisoned in the span; it has been split off. Returns how many. */
+static uint32_t vm_save_poison(struct sim *sim, uint64_t addr, uint64_t end, struct uf_vma *saved)
+{
+	const struct ufi_table *table = sim->mm.table;
+	uint32_t n = 0;
+
+	for (uint32_t i = ufi_range_lower(&sim->mm, addr);
+	     i < table->n && table->range[i]->start < end; i++) {
+		const struct ufi_range *r = table->range[i];
+
+		if (r->ctx)
+			continue;
+		if (n == VM_SAVED)
+			ufi_sim_fail(sim, "too much poison is moved");
+		saved[n++] = (struct uf_vma){.start = r->start,
+					     .end = r->end,
+					     .offset = r->offset,
+					     .object = r->object,
+					     .prot = r->prot,
+					     .shared = r->shared,
+					     .maywrite = true,
+					     .mem = r->mem};
+	}
+	return n;
+}
+
+static int vm_move_poison(struct ufi_task *task, struct uf_vma *saved, uint32_t n, uint64_t delta)
+{
+	int err = 0;
+
+	for (uint32_t i = 0; i < n && !err; i++) {
+		saved[i].start += delta;
+		saved[i].end += delta;
+		err = ufi_vm_poison(task, &saved[i]);
+	}
+	return err;
+}
+
+static void vm_move_pages(struct sim *sim, uint64_t addr, uint64_t npages, uint64_t to)
+{
+	const struct sim_map *old = ufi_sim_pte(sim, addr)->map;
+	struct sim_map *map;
+
+	ufi_sim_map(sim, to, npages, UF_PROT_READ, old->kind, old->object);
+	map = ufi_sim_pte(sim, to)->map;
+	map->pgidx = old->pgidx + (addr - old->base) / SIM_PAGE;
+	for (uint64_t i = 0; i < npages; i++)
+		vm_move_page(sim, addr + i * SIM_PAGE, to + i * SIM_PAGE, map);
 }
 
 int ufi_sim_move(struct sim *sim, uint64_t addr, uint64_t npages, uint64_t to)
 {
 	uint64_t end = vm_end(addr, npages);
-	const struct sim_map *old = ufi_sim_pte(sim, addr)->map;
+	struct uf_vma saved[VM_SAVED];
 	struct ufi_task task;
+	uint32_t n;
 	int err;
 
 	ufi_vm_begin(&sim->mm, &task);
 	err = ufi_vm_prepare(&sim->mm, addr, end);
+	if (!err)
+		err = ufi_range_keep_poison(&sim->mm, NULL, addr, end);
 	if (!err) {
-		struct sim_map *map;
-
+		n = vm_save_poison(sim, addr, end, saved);
 		ufi_vm_disarm(&sim->mm, addr, end);
-		ufi_sim_map(sim, to, npages, UF_PROT_READ, old->kind, old->object);
-		map = ufi_sim_pte(sim, to)->map;
-		map->pgidx = old->pgidx + (addr - old->base) / SIM_PAGE;
-		for (uint64_t i = 0; i < npages; i++)
-			vm_move_page(sim, addr + i * SIM_PAGE, to + i * SIM_PAGE, map);
+		vm_move_pages(sim, addr, npages, to);
+		err = vm_move_poison(&task, saved, n, to - addr);
 	}
 	ufi_vm_end(&task);
 	return err;

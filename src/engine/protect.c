@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Owns WRITEPROTECT: which pages of a span are protected against writing, and
+ * no longer. It goes over ranges of whatever owner, in runs of pages that are
+ * alike, which it claims while the machine is told.
+ */
+#include "engine/pagestate.h"
+
+/* One run: bounds the time for which a write into it has to wait. */
+#define PROTECT_RUN_PAGES UINT64_C(32768)
+
+/* A run of pages that all are in state OLD. */
+struct protect_run {
+	struct ufi_range *range;
+	uint64_t start;
+	uint64_t end;
+	uint8_t old;
+	uint8_t to;
+};
+
+/*
+ * Can a page that is not there be marked? Of an object always, otherwise only if
+ * the owner has asked for it. spec: writeprotect.6, writeprotect.7
+ */
+static bool protect_marks(const struct ufi_range *r)
+{
+	return r->shared || (atomic_load(&r->ctx->features) & UF_FEATURE_WP_UNPOPULATED);
+}
+
+/* Pages that are not there are closed, or will be filled as their state says. */
+static int protect_mark(struct ufi_task *task, const struct protect_run *run)
+{
+	uint64_t page = task->mmu->page_size;
+
+	for (uint64_t at = run->start; at < run->end; at += page) {
+		uint8_t seen = run->old;
+
+		/* Who fills it meanwhile comes first, or comes later: look again. */
+		if (!atomic_compare_exchange_strong(ufi_page_state(run->range, at, page), &seen,
+						    run->to))
+			return -EBUSY;
+	}
+	return 0;
+}
+
+/* In this mapping, whatever its protection. spec: writeprotect.5, writeprotect.11, writeprotect.13
+ */
+static int protect_pages(struct ufi_task *task, const struct protect_run *run, uint64_t start,
+			 uint64_t end)
+{
+	unsigned kinds = UFI_KIND(ufi_page_kind(run->old));
+	uint8_t without = run->old & UFI_PAGE_WP ? 0 : UFI_PAGE_WP;
+	uint64_t claimed = ufi_claim(task, run->range, start, end, kinds, without);
+	int err = claimed == start ? -EBUSY : 0;
+
+	if (!err) {
+		ufi_claim_whole(task, claimed, run->to, false);
+		err = ufi_range_apply(task, run->range, start, claimed, run->to);
+		if (err)
+			ufi_claim_undo(task, run->range, start, claimed);
+		else
+			ufi_claim_release(task, run->range, start, claimed, run->to);
+	}
+	ufi_claim_end(task);
+	return !err && claimed < end ? -EBUSY : err;
+}
+
+/* In an open range without marks only what the machine has is protected. */
+static int protect_populated(struct ufi_task *task, const struct protect_run *run)
+{
+	uint64_t at = run->start;
+
+	while (at < run->end) {
+		uint64_t start;
+		uint64_t end;
+		int err = task->mmu->ops->populated(task->mmu, run->range, at, &start, &end);
+
+		if (err == -ENOENT || (!err && start >= run->end))
+			return 0;
+		if (!err)
+			err = protect_pages(task, run, uf_max(start, at), uf_min(end, run->end));
+		if (err)
+			return err;
+		at = end;
+	}
+	return 0;
+}
+
+/* spec: writeprotect.8, writeprotect.14 */
+static int protect_run(struct ufi_task *task, const struct protect_run *run)
+{
+	struct ufi_range *r = run->range;
+	bool protects = run->to & UFI_PAGE_WP;
+
+	if (run->old & UFI_PAGE_BUSY)
+		return -EBUSY;
+	if (run->to == run->old || ufi_page_kind(run->old) == UFI_PAGE_POISON)
+		return 0;
+	if (protects)
+		atomic_store(&r->states->mixed, true);
+	if (!ufi_page_open(r, run->old))
+		return protects && !protect_marks(r) ? 0 : protect_mark(task, run);
+	if (protects && ufi_page_kind(run->old) == UFI_PAGE_UNKNOWN && !protect_marks(r))
+		return protect_populated(task, run);
+	return protect_pages(task, run, run->start, run->end);
+}
+
+/* The run at AT: its end is where another state begins, or the span ends. spec: writeprotect.10 */
+static struct protect_run protect_run_at(struct ufi_task *task, struct ufi_range *r, uint64_t at,
+					 uint64_t end, bool protect)
+{
+	uint64_t page = task->mmu->page_size;
+	struct protect_run run = {.range = r, .start = at};
+
+	end = uf_min(end, at + PROTECT_RUN_PAGES * page);
+	run.old = atomic_load(ufi_page_state(r, at, page));
+	run.to = (uint8_t)(protect ? run.old | UFI_PAGE_WP : run.old & ~UFI_PAGE_WP);
+	do
+		at += page;
+	while (at < end && atomic_load(ufi_page_state(r, at, page)) == run.old);
+	run.end = at;
+	return run;
+}
+
+/*
+ * One run from *AT on, with the registry locked; *AT is behind it then. Whoever
+ * has registered it. spec: writeprotect.3, writeprotect.4, writeprotect.12
+ */
+static int protect_step(struct ufi_task *task, const struct ufi_op_protect *op, uint64_t *at,
+			bool *found)
+{
+	struct protect_run run;
+	struct ufi_piece p;
+	int err = ufi_piece_next(task->mm, *at, op->span.end, &p);
+
+	if (err == -ENOENT) {
+		*at = op->span.end;
+		return *found ? 0 : -ENOENT;
+	}
+	if (err)
+		return err;
+	if (!p.range || !(p.range->modes & UF_REGISTER_MODE_WP))
+		return -ENOENT;
+	*found = true;
+	*at = p.vma.start;
+	run = protect_run_at(task, p.range, *at, p.vma.end, op->protect);
+	err = protect_run(task, &run);
+	if (!err)
+		*at = run.end;
+	return err;
+}
+
+int ufi_protect(struct ufi_task *task, const struct ufi_op_protect *op)
+{
+	uint64_t at = op->span.start;
+	unsigned round = 0;
+	bool found = false;
+	int err = 0;
+
+	while (!err && at < op->span.end) {
+		ufi_rwlock_read(task, &task->mm->registry);
+		err = protect_step(task, op, &at, &found);
+		ufi_rwlock_read_end(task, &task->mm->registry);
+		if (err == -EBUSY) {
+			ufi_claim_await(task, round++);
+			err = 0;
+		}
+	}
+	return err;
+}
