@@ -80,6 +80,20 @@ void ufi_claim_undo(struct ufi_task *task, struct ufi_range *r, uint64_t start, 
 	}
 }
 
+int ufi_claim_apply(struct ufi_task *task, struct ufi_range *r, uint64_t start, uint64_t end,
+		    uint8_t to)
+{
+	int err;
+
+	ufi_claim_whole(task, end, to, false);
+	err = ufi_arm_apply(task, r, start, end, to);
+	if (err)
+		ufi_claim_undo(task, r, start, end);
+	else
+		ufi_claim_release(task, r, start, end, to);
+	return err;
+}
+
 void ufi_claim_end(struct ufi_task *task)
 {
 	struct ufi_reader_slot *slot = claim_slot(task);
@@ -128,14 +142,14 @@ static uint8_t claim_bury_page(struct ufi_task *task, struct ufi_range *r, uint6
 	uint64_t end = at + task->mmu->page_size;
 
 	if (phase == UFI_BUSY_WHOLE)
-		return ufi_range_apply(task, r, at, end, (uint8_t)to) == 0
+		return ufi_arm_apply(task, r, at, end, (uint8_t)to) == 0
 			       ? (uint8_t)to
 			       : claim_bury_refused(task, r, at, was, to);
 	if (phase == UFI_BUSY_WRITING)
 		r->mem->take_back(task->mmu, r, at, end - at);
 	/* A page that the machine refuses to open goes on trapping. */
 	if (ufi_page_open(r, was))
-		(void)!ufi_range_apply(task, r, at, end, was);
+		(void)!ufi_arm_apply(task, r, at, end, was);
 	return was;
 }
 

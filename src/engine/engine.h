@@ -231,24 +231,29 @@ void ufi_range_end(struct ufi_mm *mm, uint64_t start, uint64_t end, enum ufi_lif
 void ufi_range_reap(struct ufi_mm *mm);
 /* Writing. Split the ranges at the span's ends so that none crosses them. */
 int ufi_range_isolate(struct ufi_mm *mm, uint64_t start, uint64_t end) UF_MUST_USE;
-/* Reading. Arm the chunk of a page whose state is unknown; it is missing then. */
-int ufi_range_settle(struct ufi_task *task, struct ufi_range *r, uint64_t addr) UF_MUST_USE;
-/* Writing. Pages that have content already are open and present. */
-int ufi_range_adopt(struct ufi_task *task, struct ufi_range *r) UF_MUST_USE;
-/* Writing. Other modes, perhaps another owner. If it fails the range ends. */
-int ufi_range_change(struct ufi_task *task, struct ufi_range *r, struct ufi_ctx *ctx,
-		     uint64_t modes) UF_MUST_USE;
 /*
  * Writing. The ranges of CTX (NULL: of anybody) in the span are about to end:
  * their poisoned pages become ranges of nobody's, which stay when others do not.
  */
 int ufi_range_keep_poison(struct ufi_mm *mm, const struct ufi_ctx *ctx, uint64_t start,
 			  uint64_t end) UF_MUST_USE;
+
+/* Writing. Whose it is, and for what; without a context the strategy is the machine's choice. */
+void ufi_range_owner(struct ufi_range *r, struct ufi_ctx *ctx, uint64_t modes);
+
+/* --- arm.c --- */
+/* Reading. Arm the chunk of a page whose state is unknown; it is missing then. */
+int ufi_arm_settle(struct ufi_task *task, struct ufi_range *r, uint64_t addr) UF_MUST_USE;
+/* Writing. Pages that have content already are open and present. */
+int ufi_arm_adopt(struct ufi_task *task, struct ufi_range *r) UF_MUST_USE;
+/* Writing. Other modes, perhaps another owner. If it fails the range ends. */
+int ufi_arm_change(struct ufi_task *task, struct ufi_range *r, struct ufi_ctx *ctx,
+		   uint64_t modes) UF_MUST_USE;
 /* Reading or writing. The machine lets through what STATE allows on these pages, and no more. */
-int ufi_range_apply(struct ufi_task *task, struct ufi_range *r, uint64_t start, uint64_t end,
-		    uint8_t state) UF_MUST_USE;
+int ufi_arm_apply(struct ufi_task *task, struct ufi_range *r, uint64_t start, uint64_t end,
+		  uint8_t state) UF_MUST_USE;
 /* Writing. The same for every page of the range, as its own state says. */
-int ufi_range_apply_all(struct ufi_task *task, struct ufi_range *r) UF_MUST_USE;
+int ufi_arm_apply_all(struct ufi_task *task, struct ufi_range *r) UF_MUST_USE;
 
 /* --- ctx.c --- */
 struct ufi_ctx_options {
@@ -413,6 +418,9 @@ void ufi_claim_release(struct ufi_task *task, struct ufi_range *r, uint64_t star
 		       uint8_t to);
 /* As they were before they became ours. */
 void ufi_claim_undo(struct ufi_task *task, struct ufi_range *r, uint64_t start, uint64_t end);
+/* All three for pages that keep their content: in state TO, or as before on failure. */
+int ufi_claim_apply(struct ufi_task *task, struct ufi_range *r, uint64_t start, uint64_t end,
+		    uint8_t to) UF_MUST_USE;
 /* Nothing is ours any more. */
 void ufi_claim_end(struct ufi_task *task);
 /* No lock. Another thread is at the page: wait a little, and see that it lives. */

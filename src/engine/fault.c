@@ -259,14 +259,8 @@ static int fault_unprotect(struct ufi_task *task, struct ufi_range *r, uint64_t 
 	uint8_t to = state & (uint8_t)~UFI_PAGE_WP;
 	int err = 0;
 
-	if (ufi_claim(task, r, addr, end, UFI_KIND(ufi_page_kind(state)), 0) == end) {
-		ufi_claim_whole(task, end, to, false);
-		err = ufi_range_apply(task, r, addr, end, to);
-		if (err)
-			ufi_claim_undo(task, r, addr, end);
-		else
-			ufi_claim_release(task, r, addr, end, to);
-	}
+	if (ufi_claim(task, r, addr, end, UFI_KIND(ufi_page_kind(state)), 0) == end)
+		err = ufi_claim_apply(task, r, addr, end, to);
 	ufi_claim_end(task);
 	return err ? UFI_FAULT_SIGBUS : UFI_FAULT_RETRY;
 }
@@ -314,7 +308,7 @@ static int fault_in_range(struct ufi_task *task, struct ufi_range *r, struct ufi
 	if (!(r->prot & fault_grants(f))) /* spec: fault.19 */
 		return UFI_FAULT_FOREIGN;
 	if (ufi_range_armed(r) && ufi_page_kind(state) == UFI_PAGE_UNKNOWN) {
-		if (ufi_range_settle(task, r, addr))
+		if (ufi_arm_settle(task, r, addr))
 			return UFI_FAULT_SIGBUS;
 		state = atomic_load(page);
 	}

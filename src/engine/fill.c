@@ -59,12 +59,7 @@ int ufi_fill_map(struct ufi_task *task, struct ufi_range *r, uint64_t addr)
 	}
 	/* A marker becomes the page's own protection. spec: writeprotect.6 */
 	to = (uint8_t)((atomic_load(state) & UFI_PAGE_WP) | UFI_PAGE_PRESENT);
-	ufi_claim_whole(task, end, to, false);
-	err = ufi_range_apply(task, r, addr, end, to);
-	if (err)
-		ufi_claim_undo(task, r, addr, end);
-	else
-		ufi_claim_release(task, r, addr, end, to);
+	err = ufi_claim_apply(task, r, addr, end, to);
 	ufi_claim_end(task);
 	return err;
 }
@@ -99,7 +94,7 @@ static void fill_reopen(struct ufi_task *task, struct ufi_range *r, uint64_t sta
 		uint8_t was = atomic_load(ufi_page_state(r, at, page)) & (uint8_t)~UFI_PAGE_BUSY;
 
 		/* A page that the machine refuses to open goes on trapping. */
-		(void)!ufi_range_apply(task, r, at, at + page, was);
+		(void)!ufi_arm_apply(task, r, at, at + page, was);
 	}
 }
 
@@ -185,7 +180,7 @@ static int fill_content(struct ufi_task *task, struct ufi_range *r, const struct
 		return (int)n;
 	ufi_claim_whole(task, start + (uint64_t)n, to, ours);
 	if (op->kind != UFI_FILL_POISON) /* such a page is closed already */
-		err = ufi_range_apply(task, r, start, start + (uint64_t)n, to);
+		err = ufi_arm_apply(task, r, start, start + (uint64_t)n, to);
 	if (err && ours) {
 		ufi_claim_writing(task, start + (uint64_t)n);
 		r->mem->take_back(task->mmu, r, start, (uint64_t)n);
@@ -271,7 +266,7 @@ static int fill_run(struct ufi_task *task, struct ufi_range *r, const struct ufi
 	if (end == start)
 		return -EFAULT;
 	if (ufi_range_armed(r) && ufi_page_kind(atomic_load(state)) == UFI_PAGE_UNKNOWN) {
-		err = ufi_range_settle(task, r, start);
+		err = ufi_arm_settle(task, r, start);
 		if (err)
 			return err;
 	}

@@ -53,14 +53,8 @@ static int protect_pages(struct ufi_task *task, const struct protect_run *run, u
 	uint64_t claimed = ufi_claim(task, run->range, start, end, kinds, without);
 	int err = claimed == start ? -EBUSY : 0;
 
-	if (!err) {
-		ufi_claim_whole(task, claimed, run->to, false);
-		err = ufi_range_apply(task, run->range, start, claimed, run->to);
-		if (err)
-			ufi_claim_undo(task, run->range, start, claimed);
-		else
-			ufi_claim_release(task, run->range, start, claimed, run->to);
-	}
+	if (!err)
+		err = ufi_claim_apply(task, run->range, start, claimed, run->to);
 	ufi_claim_end(task);
 	return !err && claimed < end ? -EBUSY : err;
 }

@@ -124,7 +124,7 @@ static int register_new(struct ufi_task *task, struct ufi_ctx *ctx, const struct
 	int err;
 
 	err = ufi_range_create(ctx->mm, ctx, vma, modes, &r);
-	return err || !ufi_range_armed(r) ? err : ufi_range_adopt(task, r);
+	return err || !ufi_range_armed(r) ? err : ufi_arm_adopt(task, r);
 }
 
 /*
@@ -142,7 +142,7 @@ static int register_again(struct ufi_task *task, struct ufi_ctx *ctx, const stru
 	err = ufi_range_isolate(ctx->mm, p->vma.start, p->vma.end);
 	if (err)
 		return err;
-	return ufi_range_change(task, ufi_range_find(ctx->mm, p->vma.start), ctx, modes);
+	return ufi_arm_change(task, ufi_range_find(ctx->mm, p->vma.start), ctx, modes);
 }
 
 static int register_apply(struct ufi_task *task, struct ufi_ctx *ctx,

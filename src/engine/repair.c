@@ -31,7 +31,7 @@ static void repair_discard_page(struct ufi_task *task, struct ufi_range *r, uint
 	uint8_t state = atomic_load(ufi_page_state(r, at, page));
 
 	if (ufi_page_kind(state) == UFI_PAGE_PRESENT)
-		(void)!ufi_range_apply(task, r, at, at + page, state);
+		(void)!ufi_arm_apply(task, r, at, at + page, state);
 	else if (ufi_page_kind(state) == UFI_PAGE_MISSING &&
 		 ops->close(task->mmu, r, at, page) == 0 && !r->shared)
 		r->mem->take_back(task->mmu, r, at, page);

@@ -126,7 +126,7 @@ int ufi_vm_discarded(struct ufi_task *task, struct ufi_range *r, bool only_here)
 
 		atomic_store(state, vm_discarded(r, atomic_load(state), only_here));
 	}
-	err = ufi_range_apply_all(task, r);
+	err = ufi_arm_apply_all(task, r);
 	/* Poison that is nobody's, and gone: neither is the range. */
 	if (!err && !r->ctx && only_here)
 		vm_remove(task->mm, r->start, r->end, UFI_RANGE_ENDING);
@@ -138,7 +138,7 @@ static int vm_protect_run(struct ufi_task *task, struct ufi_range *r, uint64_t a
 			  uint8_t state)
 {
 	if (ufi_page_open(r, state))
-		return ufi_range_apply(task, r, at, run, state);
+		return ufi_arm_apply(task, r, at, run, state);
 	if (ufi_page_kind(state) == UFI_PAGE_UNKNOWN)
 		return 0;
 	return task->mmu->ops->reprotect(task->mmu, r, at, run - at);
@@ -180,7 +180,7 @@ int ufi_vm_poison(struct ufi_task *task, const struct uf_vma *vma)
 	r->states->poisoned = true;
 	for (uint64_t at = r->start; at < r->end; at += page)
 		atomic_store(ufi_page_state(r, at, page), UFI_PAGE_POISON);
-	err = ufi_range_apply_all(task, r);
+	err = ufi_arm_apply_all(task, r);
 	r->life = err ? UFI_RANGE_ENDING : UFI_RANGE_KEPT;
 	ufi_range_reap(task->mm);
 	return err;

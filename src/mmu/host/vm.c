@@ -180,7 +180,7 @@ static long vm_discard_range(struct vm_advice *a, struct ufi_range *r)
 	ret = UF_SYS3(SYS_madvise, removes && r->shared ? r->alias : r->start, r->end - r->start,
 		      advice);
 	if (ret) {
-		err = ufi_range_armed(r) ? ufi_range_adopt(a->task, r) : 0;
+		err = ufi_range_armed(r) ? ufi_arm_adopt(a->task, r) : 0;
 		return err ? err : ret;
 	}
 	return ufi_vm_discarded(a->task, r, !removes);
@@ -263,7 +263,7 @@ static int vm_rearm(struct ufi_task *task, const struct vm_saved *saved, uint32_
 			continue;
 		err = ufi_range_create(task->mm, saved[i].ctx, &saved[i].vma, saved[i].modes, &r);
 		if (!err && ufi_range_armed(r))
-			err = ufi_range_adopt(task, r);
+			err = ufi_arm_adopt(task, r);
 		if (err) {
 			ufi_range_reap(&ufi_host.mm);
 			return err;
