@@ -18,6 +18,7 @@ static const struct t_suite suites[] = {
 	{"continue", continue_cases},
 	{"poison", poison_cases},
 	{"fault", fault_cases},
+	{"fault", fault_mode_cases},
 	{"read", read_cases},
 	{"close", close_cases},
 	{"vm", vm_cases},

@@ -17,6 +17,7 @@ extern const struct t_case writeprotect_cases[];
 extern const struct t_case continue_cases[];
 extern const struct t_case poison_cases[];
 extern const struct t_case fault_cases[];
+extern const struct t_case fault_mode_cases[];
 extern const struct t_case read_cases[];
 extern const struct t_case close_cases[];
 extern const struct t_case vm_cases[];
