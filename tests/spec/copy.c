@@ -390,6 +390,8 @@ static void copy_over_poison(struct t *t)
 	size_t page = t->page;
 	char *addr;
 
+	if (t->target->mem != T_ANON)
+		t_needs_linux(); /* MADV_REMOVE */
 	t_needs_old_rule(t, "COPY refuses a poisoned page");
 	t_needs_features(t, UF_FEATURE_POISON);
 	uf = t_open_mode(t, COPY_MODES, 0);
