@@ -131,12 +131,14 @@ static void case_warm_threads(void)
 
 /*
  * So does the first handle of a backend, the kernel's only with USER_MODE_ONLY;
- * and where there is none, that is the end of it.
+ * and where there is no handle without it, that is the end of the test.
  */
 static void case_warm_backend(struct t *t)
 {
-	struct uf *uf = t_open_bare(t, UF_USER_MODE_ONLY);
+	struct uf *uf = t_open_bare(t, 0);
+	struct uf *user = t_open_bare(t, UF_USER_MODE_ONLY);
 
+	t_close(t, user);
 	t_close(t, uf);
 }
 

@@ -50,7 +50,7 @@ expect 126 'statically linked' "$tool" run -- "$static"
 expect 126 'statically linked' "$tool" run --deny-kernel -- "$static"
 expect 42 'hello' "$tool" run --bare -- "$static"
 expect 127 'No such file' "$tool" run -- "$dir/nothing"
-expect 127 'No such file' "$tool" run -- userfault-no-such-program
+expect 127 'No such file' env PATH=/usr/bin:/bin "$tool" run -- userfault-no-such-program
 expect 126 'Permission denied' "$tool" run -- "$dir"
 cp "$hello" "$dir/suid" && chmod u+s "$dir/suid"
 expect 126 'set-user-id' "$tool" run -- "$dir/suid"
