@@ -49,6 +49,7 @@ struct ufi_states {
 	 */
 	_Atomic bool mixed;
 	_Atomic bool poisoned;
+	uint64_t token; /* the machine's, set by attach: of the object, 0 for none */
 	_Atomic uint8_t page[];
 };
 

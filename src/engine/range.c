@@ -88,8 +88,11 @@ static void range_free(struct ufi_mm *mm, struct ufi_range *r)
 {
 	struct ufi_states *states = r->states;
 
-	if (states && --states->refs == 0)
+	if (states && --states->refs == 0) {
+		if (states->token)
+			mm->mmu->ops->forget(mm->mmu, states->token);
 		mm->mmu->ops->free(mm->mmu, states, states->size);
+	}
 	r->states = NULL;
 	r->next_free = mm->free_ranges;
 	mm->free_ranges = r;

@@ -99,6 +99,12 @@ struct uf_mmu_ops {
 	void (*detach)(struct uf_mmu *mmu, struct ufi_range *r, bool gone);
 
 	/*
+	 * No range has these states any more: what attach has left in their token,
+	 * if that is not 0, is given back.
+	 */
+	void (*forget)(struct uf_mmu *mmu, uint64_t token);
+
+	/*
 	 * The first run of pages at or above ADDR in the range that the page
 	 * tables map (or hold a swap entry for): [*start, *end). -ENOENT: none.
 	 */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* spec/fault.md */
 #include <sys/syscall.h>
+#include <sys/sysinfo.h>
 #include <sys/wait.h>
 
 #include "fault.h"
@@ -205,6 +206,36 @@ static void fault_object_page(struct t *t)
 	CHECK_EQ(twin[2 * t->page], 6);
 	t_message_none(uf);
 	CHECK_RET(uf_zeropage(uf, addr, t->page, 0, NULL), 0);
+}
+
+#define FAULT_SWAP_PAGES 2048
+
+/* What the object has in swap it has: no message, and nothing may be put over it. */
+static void fault_object_swapped(struct t *t)
+{
+	struct uf *uf = t_open(t, 0, 0);
+	size_t page = t->page;
+	char *addr = t_map(t, FAULT_SWAP_PAGES);
+	struct sysinfo info;
+	char *twin;
+
+	t_needs_linux();
+	if (sysinfo(&info) || !info.totalswap)
+		t_skip("no swap here");
+	twin = t_twin(t, addr, FAULT_SWAP_PAGES);
+	memset(twin, 7, FAULT_SWAP_PAGES * page);
+	for (int i = 0; i < 30; i++) {
+		if (madvise(twin, FAULT_SWAP_PAGES * page, MADV_PAGEOUT))
+			t_skip("this kernel does not know MADV_PAGEOUT");
+		t_sleep_ms(100); /* written meanwhile, and dropped the next time */
+	}
+	t_register(uf, addr, FAULT_SWAP_PAGES * page);
+	for (size_t i = 0; i < FAULT_SWAP_PAGES; i += 2) {
+		CHECK_RET(uf_zeropage(uf, addr + i * page, page, 0, NULL), -EEXIST);
+		CHECK_EQ(t_access(addr + (i + 1) * page, T_READ).value, 7);
+	}
+	CHECK(t_is_filled(addr, FAULT_SWAP_PAGES * page, 7));
+	t_message_none(uf);
 }
 
 static void fault_sigbus(struct t *t)
@@ -547,7 +578,7 @@ static void fault_left_by_jump(struct t *t)
 	t_needs_signals();
 	sigemptyset(&act.sa_mask);
 	CHECK_EQ(sigaction(SIGUSR1, &act, NULL), 0);
-	for (int i = 0; i < 20; i++) {
+	for (int i = 0; i < 30; i++) {
 		t_thread_call(t, &th, fault_jumper, addr);
 		t_thread_asleep(&th);
 		t_fault_at(uf, addr, 0);
@@ -707,6 +738,7 @@ const struct t_case fault_cases[] = {
 	CASE("fault.3", fault_address, T_ALL),
 	CASE("fault.4", fault_thread_id, T_ALL),
 	CASE("fault.5", fault_object_page, T_OBJECT),
+	CASE("fault.5, copy.9, zeropage.4", fault_object_swapped, T_OBJECT),
 	CASE("fault.6", fault_sigbus, T_ALL),
 	CASE("fault.6", fault_sigbus_inline, T_ALL),
 	CASE("fault.6", fault_user_mode_only, T_ALL),

@@ -46,6 +46,7 @@ static const struct uf_mmu_ops host_ops = {
 	.vma_find = ufi_maps_find,
 	.attach = ufi_trap_attach,
 	.detach = ufi_trap_detach,
+	.forget = ufi_object_put,
 	.populated = ufi_pagemap_populated,
 	.arm = ufi_trap_arm,
 	.open = ufi_trap_open,
@@ -119,8 +120,7 @@ void ufi_host_disown_fd(int fd)
 		UF_SYS1(SYS_close, fd);
 }
 
-/* FD becomes one of ours, or is closed. */
-static int host_take_fd(int fd)
+int ufi_host_take_fd(int fd)
 {
 	int ours = ufi_host_own_fd(fd, false);
 
@@ -135,10 +135,10 @@ static void host_open_proc(void)
 
 	if (fd < 0)
 		return;
-	ufi_host.proc_fd = host_take_fd(fd);
+	ufi_host.proc_fd = ufi_host_take_fd(fd);
 	fd = ufi_maps_open("self/mem", O_RDWR);
 	if (fd >= 0)
-		ufi_host.mem_fd = host_take_fd(fd);
+		ufi_host.mem_fd = ufi_host_take_fd(fd);
 }
 
 bool ufi_host_owns_fd(int fd)
@@ -308,6 +308,7 @@ void ufi_host_child(void)
 	ufi_mm_forked(&ufi_host.mm);
 	for (int fd = 0; fd < HOST_FD_MAX; fd++)
 		ufi_host_disown_fd(fd);
+	ufi_object_forked();
 	ufi_host.proc_fd = ufi_host.mem_fd = -1;
 	atomic_fetch_add(&ufi_host.epoch, 1);
 	atomic_store(ufi_host.canary, HOST_CANARY);

@@ -93,6 +93,8 @@ void ufi_host_child(void);
  */
 int ufi_host_own_fd(int fd, bool keep) UF_MUST_USE;
 void ufi_host_disown_fd(int fd);
+/* FD becomes one of ours, whose number is returned, or is closed: -1. */
+int ufi_host_take_fd(int fd);
 
 /* --- arena.c: addresses of our own. AS-Safe, signals blocked. --- */
 /*
@@ -116,8 +118,20 @@ int ufi_maps_find(struct uf_mmu *mmu, uint64_t addr, struct uf_vma *vma) UF_MUST
 bool ufi_maps_accessible(struct uf_mmu *mmu, uint64_t addr, uint32_t access);
 uint32_t ufi_maps_device(struct uf_mmu *mmu, uint64_t addr);
 /* The object mapped at ADDR, and where in it that is: a descriptor. Needs CAP_SYS_ADMIN. */
-int ufi_maps_object(uint64_t addr, uint64_t *offset) UF_MUST_USE;
+int ufi_maps_object(uint64_t addr, uint64_t *offset, int flags) UF_MUST_USE;
+/* Which object is mapped at ADDR; DEV is major << 20 | minor. */
+int ufi_maps_identity(uint64_t addr, uint32_t *dev, uint64_t *inode) UF_MUST_USE;
 int ufi_maps_open(const char *name, int flags) UF_MUST_USE; /* below /proc */
+
+/* --- object.c --- */
+/* What stands for a descriptor of the object mapped at ADDR; 0: none can be had. Inverse: put. */
+uint64_t ufi_object_get(uint64_t addr) UF_MUST_USE;
+/* uf_mmu_ops.forget. */
+void ufi_object_put(struct uf_mmu *mmu, uint64_t token);
+void ufi_object_forked(void);
+/* vec[i] = 1 if the object has that page, in memory or in swap. */
+int ufi_object_has(uint64_t token, uint64_t offset, uint64_t len, uint64_t page,
+		   uint8_t *vec) UF_MUST_USE;
 
 /* --- pagemap.c --- */
 int ufi_pagemap_populated(struct uf_mmu *mmu, struct ufi_range *r, uint64_t addr, uint64_t *start,

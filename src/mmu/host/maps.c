@@ -242,7 +242,7 @@ static char *maps_put_hex(char *to, uint64_t value)
 	}
 }
 
-int ufi_maps_object(uint64_t addr, uint64_t *offset)
+int ufi_maps_object(uint64_t addr, uint64_t *offset, int flags)
 {
 	char name[64] = "self/map_files/";
 	char *to = name + strlen(name);
@@ -255,7 +255,19 @@ int ufi_maps_object(uint64_t addr, uint64_t *offset)
 	*to++ = '-';
 	*maps_put_hex(to, e.end) = '\0';
 	*offset = e.offset + (addr - e.start);
-	return ufi_maps_open(name, O_RDWR);
+	return ufi_maps_open(name, flags);
+}
+
+int ufi_maps_identity(uint64_t addr, uint32_t *dev, uint64_t *inode)
+{
+	struct maps_entry e;
+	int err = maps_find(addr, &e);
+
+	if (err || e.start > addr || !e.inode)
+		return -ENOENT;
+	*dev = e.dev;
+	*inode = e.inode;
+	return 0;
 }
 
 uint32_t ufi_maps_device(struct uf_mmu *mmu, uint64_t addr)

@@ -143,6 +143,11 @@ int ufi_pagemap_populated(struct uf_mmu *mmu, struct ufi_range *r, uint64_t addr
 int ufi_pagemap_cached(struct uf_mmu *mmu, struct ufi_range *r, uint64_t addr, uint64_t len,
 		       uint8_t *vec)
 {
+	uint64_t token = r->states->token;
+
+	if (token &&
+	    ufi_object_has(token, r->offset + (addr - r->start), len, mmu->page_size, vec) == 0)
+		return 0;
 	return pagemap_mincore(r->alias + (addr - r->start), len, mmu->page_size, vec);
 }
 

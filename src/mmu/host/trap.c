@@ -56,7 +56,7 @@ static int trap_map_again(const struct ufi_range *r, uint64_t at, uint64_t len)
 
 	if (ret == (long)at)
 		return trap_protect(at, len, PROT_READ | PROT_WRITE);
-	fd = ufi_maps_object(r->start, &offset);
+	fd = ufi_maps_object(r->start, &offset, O_RDWR);
 	if (fd < 0)
 		return err;
 	ret = UF_SYS6(SYS_mmap, at, len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd,
@@ -82,6 +82,8 @@ static int trap_make_alias(struct ufi_range *r)
 	trap_advise(at, len, MADV_DONTFORK);
 	trap_advise(at, len, MADV_DONTDUMP);
 	r->alias = at;
+	if (!r->states->token)
+		r->states->token = ufi_object_get(r->start);
 	return 0;
 }
 

@@ -90,6 +90,13 @@ static void sim_free_block(struct sim_block *b)
 	free(b);
 }
 
+/* Attach leaves none. */
+static void sim_forget(struct uf_mmu *mmu, uint64_t token)
+{
+	(void)mmu;
+	UF_ASSERT(!token);
+}
+
 static void sim_free(struct uf_mmu *mmu, void *p, size_t len)
 {
 	struct sim *sim = sim_of(mmu);
@@ -119,6 +126,7 @@ static const struct uf_mmu_ops sim_ops = {
 	.vma_find = ufi_sim_vma_find,
 	.attach = ufi_sim_attach,
 	.detach = ufi_sim_detach,
+	.forget = sim_forget,
 	.populated = ufi_sim_populated,
 	.arm = ufi_sim_arm,
 	.open = ufi_sim_open,

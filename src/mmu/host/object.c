@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Owns descriptors of the objects behind shared mappings. Only a descriptor
+ * tells which pages an object has: mincore is asked otherwise, and to that a page
+ * that has been swapped out is as good as none.
+ *
+ * One is had by opening anew what the program itself has open, or by privilege.
+ * The offset of what is opened so is ours alone. All of this is called with the
+ * registry locked for writing, but for the question itself.
+ */
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "mmu/host/internal.h"
+
+/* More objects than this, at once, are asked about by mincore. */
+#define OBJECTS 32
+
+/* Descriptors of the program that are looked at. */
+#define OBJECT_FDS 4096
+
+struct object {
+	uint32_t refs;
+	int fd;
+	uint32_t dev; /* major << 20 | minor */
+	uint64_t inode;
+};
+
+static struct object objects[OBJECTS];
+
+static bool object_is(int fd, uint32_t dev, uint64_t inode)
+{
+	struct stat st;
+
+	return UF_SYS2(SYS_fstat, fd, &st) == 0 && st.st_ino == inode &&
+	       ((uint32_t)major(st.st_dev) << 20 | (uint32_t)minor(st.st_dev)) == dev;
+}
+
+/* The program has it open: a descriptor of our own, or -ENOENT. */
+static int object_reopen(uint32_t dev, uint64_t inode)
+{
+	for (int fd = 0; fd < OBJECT_FDS; fd++) {
+		char name[32] = "self/fd/";
+		char *to = name + strlen(name);
+		int ours;
+
+		if (ufi_host_owns_fd(fd) || !object_is(fd, dev, inode))
+			continue;
+		for (int digit = 1000; digit > 0; digit /= 10) {
+			if (fd >= digit || digit == 1)
+				*to++ = (char)('0' + fd / digit % 10);
+		}
+		*to = '\0';
+		ours = ufi_maps_open(name, O_RDONLY);
+		if (ours >= 0 && object_is(ours, dev, inode))
+			return ours;
+		if (ours >= 0)
+			UF_SYS1(SYS_close, ours);
+	}
+	return -ENOENT;
+}
+
+static int object_open(uint64_t addr, uint32_t dev, uint64_t inode)
+{
+	uint64_t offset;
+	int fd = ufi_maps_object(addr, &offset, O_RDONLY);
+
+	return fd >= 0 ? fd : object_reopen(dev, inode);
+}
+
+uint64_t ufi_object_get(uint64_t addr)
+{
+	struct object *free = NULL;
+	uint32_t dev;
+	uint64_t inode;
+	int fd;
+
+	if (ufi_maps_identity(addr, &dev, &inode))
+		return 0;
+	for (size_t i = 0; i < OBJECTS; i++) {
+		struct object *o = &objects[i];
+
+		if (o->refs && o->dev == dev && o->inode == inode) {
+			o->refs++;
+			return i + 1;
+		}
+		if (!o->refs)
+			free = o;
+	}
+	fd = free ? object_open(addr, dev, inode) : -ENOENT;
+	if (fd < 0)
+		return 0;
+	fd = ufi_host_take_fd(fd);
+	if (fd < 0)
+		return 0;
+	*free = (struct object){.refs = 1, .fd = fd, .dev = dev, .inode = inode};
+	return (uint64_t)(free - objects) + 1;
+}
+
+void ufi_object_put(struct uf_mmu *mmu, uint64_t token)
+{
+	struct object *o = &objects[token - 1];
+
+	if (--o->refs == 0)
+		ufi_host_disown_fd(o->fd);
+}
+
+/* The descriptors are closed by then. */
+void ufi_object_forked(void)
+{
+	memset(objects, 0, sizeof(objects));
+}
+
+int ufi_object_has(uint64_t token, uint64_t offset, uint64_t len, uint64_t page, uint8_t *vec)
+{
+	int fd = objects[token - 1].fd;
+	uint64_t end = offset + len;
+	uint64_t at = offset;
+
+	memset(vec, 0, len / page);
+	while (at < end) {
+		long data = UF_SYS3(SYS_lseek, fd, at, SEEK_DATA);
+		uint64_t data_end = at + page;
+
+		if (data == -ENXIO || (data >= 0 && (uint64_t)data >= end))
+			return 0;
+		if (data < 0)
+			return (int)data;
+		at = uf_align_down((uint64_t)data, page);
+		if (len > page) {
+			long hole = UF_SYS3(SYS_lseek, fd, data, SEEK_HOLE);
+
+			data_end = hole > data ? uf_min((uint64_t)hole, end) : end;
+		}
+		for (; at < data_end && at < end; at += page)
+			vec[(at - offset) / page] = 1;
+	}
+	return 0;
+}
