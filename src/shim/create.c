@@ -160,18 +160,6 @@ SHIM_EXPORT int openat(int dir, const char *path, int flags, ...)
 	return create_openat(dir, path, flags, mode);
 }
 
-SHIM_EXPORT int openat64(int dir, const char *path, int flags, ...)
-{
-	mode_t mode = 0;
-	va_list ap;
-
-	va_start(ap, flags);
-	if (create_has_mode(flags))
-		mode = va_arg(ap, mode_t);
-	va_end(ap);
-	return create_openat(dir, path, flags, mode);
-}
-
 SHIM_EXPORT int open(const char *path, int flags, ...)
 {
 	mode_t mode = 0;
@@ -184,17 +172,9 @@ SHIM_EXPORT int open(const char *path, int flags, ...)
 	return create_openat(AT_FDCWD, path, flags, mode);
 }
 
-SHIM_EXPORT int open64(const char *path, int flags, ...)
-{
-	mode_t mode = 0;
-	va_list ap;
-
-	va_start(ap, flags);
-	if (create_has_mode(flags))
-		mode = va_arg(ap, mode_t);
-	va_end(ap);
-	return create_openat(AT_FDCWD, path, flags, mode);
-}
+/* One and the same where offsets have 64 bits. */
+SHIM_EXPORT int openat64(int dir, const char *path, int flags, ...) SHIM_ALIAS("openat");
+SHIM_EXPORT int open64(const char *path, int flags, ...) SHIM_ALIAS("open");
 
 /* The fortified forms are for calls without a mode; one that needs it is an error of the program.
  */

@@ -98,16 +98,7 @@ SHIM_EXPORT int fcntl(int fd, int cmd, ...)
 	return dup_fcntl(fd, cmd, arg);
 }
 
-SHIM_EXPORT int fcntl64(int fd, int cmd, ...)
-{
-	unsigned long arg;
-	va_list ap;
-
-	va_start(ap, cmd);
-	arg = va_arg(ap, unsigned long);
-	va_end(ap);
-	return dup_fcntl(fd, cmd, arg);
-}
+SHIM_EXPORT int fcntl64(int fd, int cmd, ...) SHIM_ALIAS("fcntl");
 
 static void dup_put(void *file)
 {

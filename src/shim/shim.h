@@ -39,6 +39,8 @@
 #include "mmu/host/sys.h"
 
 #define SHIM_EXPORT __attribute__((visibility("default")))
+/* Another name of a function in the same file. */
+#define SHIM_ALIAS(name) __attribute__((alias(name)))
 
 /* Older libc headers lack them. */
 #ifndef RWF_NOWAIT
