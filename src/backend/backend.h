@@ -14,6 +14,7 @@
 #ifndef UF_BACKEND_BACKEND_H
 #define UF_BACKEND_BACKEND_H
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -56,6 +57,16 @@ struct uf_backend_ops {
 
 	void (*close)(void *ctx);
 };
+
+/*
+ * Every way in which the kernel says "not here", as opposed to something being
+ * wrong with the call. ERR is negative.
+ */
+static inline bool uf_backend_refused(long err)
+{
+	return err == -EPERM || err == -EACCES || err == -ENOENT || err == -ENOSYS ||
+	       err == -ENXIO || err == -ENODEV || err == -ENOTTY || err == -ENOTSUP;
+}
 
 extern const struct uf_backend_ops uf_backend_kernel;
 extern const struct uf_backend_ops uf_backend_engine;

@@ -13,13 +13,6 @@
 
 #define KERNEL_DEVICE "/dev/userfaultfd"
 
-/* Every way of being told "not here", as opposed to something being wrong with the call. */
-static bool kernel_refuses(long err)
-{
-	return err == -EPERM || err == -EACCES || err == -ENOENT || err == -ENOSYS ||
-	       err == -ENODEV || err == -ENXIO || err == -ENOTTY;
-}
-
 static long kernel_by_device(int flags)
 {
 	long device = UF_SYS4(SYS_openat, AT_FDCWD, KERNEL_DEVICE, O_RDONLY | O_CLOEXEC, 0);
@@ -42,7 +35,7 @@ static int kernel_open(const struct uf_backend_open *args, void **ctx, int *fd)
 	*fd = (int)by_call;
 	if (by_call >= 0)
 		return 0;
-	if (!kernel_refuses(by_call))
+	if (!uf_backend_refused(by_call))
 		return (int)by_call;
 	by_device = kernel_by_device(args->flags);
 	if (by_device >= 0) {
@@ -55,7 +48,7 @@ static int kernel_open(const struct uf_backend_open *args, void **ctx, int *fd)
 	args->log(args->log_arg, UF_LOG_DEBUG,
 		  "no kernel userfaultfd: userfaultfd(2) fails with error %ld, %s with error %ld",
 		  -by_call, KERNEL_DEVICE, -by_device);
-	return kernel_refuses(by_device) ? (int)by_call : (int)by_device;
+	return uf_backend_refused(by_device) ? (int)by_call : (int)by_device;
 }
 
 static int kernel_ioctl(void *ctx, int fd, uint32_t request, uintptr_t arg)

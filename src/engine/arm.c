@@ -81,26 +81,15 @@ int ufi_arm_apply(struct ufi_task *task, struct ufi_range *r, uint64_t start, ui
 	return ops->close(task->mmu, r, start, end - start);
 }
 
-/* The end of the pages from AT on that are alike. */
-static uint64_t arm_alike(const struct ufi_range *r, uint64_t at, uint64_t end, uint64_t page)
-{
-	uint8_t state = atomic_load(ufi_page_state(r, at, page));
-
-	do
-		at += page;
-	while (at < end && atomic_load(ufi_page_state(r, at, page)) == state);
-	return at;
-}
-
 int ufi_arm_apply_all(struct ufi_task *task, struct ufi_range *r)
 {
 	uint64_t page = task->mmu->page_size;
 	uint64_t at = r->start;
 
 	while (at < r->end) {
-		uint64_t run = arm_alike(r, at, r->end, page);
-		uint8_t state = atomic_load(ufi_page_state(r, at, page)) & (uint8_t)~UFI_PAGE_BUSY;
-		int err = ufi_arm_apply(task, r, at, run, state);
+		uint8_t state = atomic_load(ufi_page_state(r, at, page));
+		uint64_t run = ufi_page_alike(r, at, r->end, page, state);
+		int err = ufi_arm_apply(task, r, at, run, state & (uint8_t)~UFI_PAGE_BUSY);
 
 		if (err)
 			return err;
@@ -120,9 +109,11 @@ static int arm_adopt_run(struct ufi_task *task, struct ufi_range *r, uint64_t st
 		uint64_t run;
 		int err = 0;
 
-		if (ufi_page_kind(state) == UFI_PAGE_UNKNOWN)
+		if (ufi_page_kind(state) == UFI_PAGE_UNKNOWN) {
 			err = ufi_arm_settle(task, r, at);
-		run = arm_alike(r, at, end, page);
+			state = atomic_load(ufi_page_state(r, at, page));
+		}
+		run = ufi_page_alike(r, at, end, page, state);
 		state = (uint8_t)((state & UFI_PAGE_WP) | UFI_PAGE_PRESENT);
 		if (!err)
 			err = ufi_arm_apply(task, r, at, run, state);

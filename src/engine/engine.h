@@ -178,7 +178,6 @@ struct ufi_ctx {
 	enum uf_trap trap;    /* wishes for its ranges */
 	enum uf_fill fill;
 	bool user_mode_only;
-	bool may_event_fork; /* creator had CAP_SYS_PTRACE */
 
 	/*
 	 * Descriptors and calls under way; 0 releases the ranges. A thread that

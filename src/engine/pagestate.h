@@ -49,6 +49,17 @@ static inline enum ufi_page ufi_page_kind(uint8_t state)
 	return (enum ufi_page)(state & UFI_PAGE_KIND);
 }
 
+/* The page at AT is in this state: the end, not above END, of those from there on that are as well.
+ */
+static inline uint64_t ufi_page_alike(const struct ufi_range *r, uint64_t at, uint64_t end,
+				      uint64_t page_size, uint8_t state)
+{
+	do
+		at += page_size;
+	while (at < end && atomic_load(ufi_page_state(r, at, page_size)) == state);
+	return at;
+}
+
 static inline bool ufi_range_armed(const struct ufi_range *r)
 {
 	return r->modes & (UF_REGISTER_MODE_MISSING | UF_REGISTER_MODE_MINOR);

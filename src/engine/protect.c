@@ -109,10 +109,7 @@ static struct protect_run protect_run_at(struct ufi_task *task, struct ufi_range
 	end = uf_min(end, at + PROTECT_RUN_PAGES * page);
 	run.old = atomic_load(ufi_page_state(r, at, page));
 	run.to = (uint8_t)(protect ? run.old | UFI_PAGE_WP : run.old & ~UFI_PAGE_WP);
-	do
-		at += page;
-	while (at < end && atomic_load(ufi_page_state(r, at, page)) == run.old);
-	run.end = at;
+	run.end = ufi_page_alike(r, at, end, page, run.old);
 	return run;
 }
 

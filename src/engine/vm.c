@@ -154,12 +154,9 @@ int ufi_vm_protect(struct ufi_task *task, struct ufi_range *r, uint32_t prot)
 	r->prot = prot;
 	while (at < r->end) {
 		uint8_t state = atomic_load(ufi_page_state(r, at, page));
-		uint64_t run = at;
-		int err;
+		uint64_t run = ufi_page_alike(r, at, r->end, page, state);
+		int err = vm_protect_run(task, r, at, run, state);
 
-		while (run < r->end && atomic_load(ufi_page_state(r, run, page)) == state)
-			run += page;
-		err = vm_protect_run(task, r, at, run, state);
 		if (err)
 			return err;
 		at = run;

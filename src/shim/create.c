@@ -17,13 +17,6 @@
 #define CREATE_DEVICE "/dev/userfaultfd"
 #define CREATE_FLAGS (O_CLOEXEC | O_NONBLOCK | UF_USER_MODE_ONLY)
 
-/* Every way of being told no, as opposed to something being wrong with the call. */
-static bool create_refused(long err)
-{
-	return err == -EPERM || err == -EACCES || err == -ENOENT || err == -ENOSYS ||
-	       err == -ENXIO || err == -ENODEV || err == -ENOTTY || err == -ENOTSUP;
-}
-
 static int create_kernel(const struct uf_backend_open *args)
 {
 	void *ctx;
@@ -70,7 +63,8 @@ int ufi_create(int flags)
 	if (ret >= 0)
 		ufi_config_log(NULL, UF_LOG_INFO, "descriptor %d: kernel", ret);
 	/* The flags are good: EINVAL is that of a kernel without UF_USER_MODE_ONLY. */
-	if (ret >= 0 || backend == UF_BACKEND_KERNEL || (!create_refused(ret) && ret != -EINVAL))
+	if (ret >= 0 || backend == UF_BACKEND_KERNEL ||
+	    (!uf_backend_refused(ret) && ret != -EINVAL))
 		return ret;
 
 	if (backend == UF_BACKEND_AUTO)
@@ -104,7 +98,7 @@ static int create_device(int ret, int flags)
 	long fd;
 	int err;
 
-	if (ret < 0 && !create_refused(ret))
+	if (ret < 0 && !uf_backend_refused(ret))
 		return ret;
 	if (ret >= 0 && ufi_config_backend() == UF_BACKEND_AUTO && create_device_works(ret))
 		return ret;
@@ -135,7 +129,7 @@ static int create_openat(int dir, const char *path, int flags, mode_t mode)
 
 	ret = creates ? shim_real.openat(dir, path, flags, mode)
 		      : shim_real.openat(dir, path, flags);
-	if (!ours || creates || (ret < 0 && !create_refused(-errno)))
+	if (!ours || creates || (ret < 0 && !uf_backend_refused(-errno)))
 		return ret;
 	if (strcmp(path, CREATE_DEVICE))
 		return ret;
