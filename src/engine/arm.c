@@ -9,8 +9,7 @@
 
 static uint64_t arm_unknown_end(const struct ufi_range *r, uint64_t at, uint64_t end, uint64_t page)
 {
-	while (at < end &&
-	       ufi_page_kind(atomic_load(ufi_page_state(r, at, page))) == UFI_PAGE_UNKNOWN)
+	while (at < end && ufi_page_kind(atomic_load(ufi_page_state(r, at))) == UFI_PAGE_UNKNOWN)
 		at += page;
 	return at;
 }
@@ -32,7 +31,7 @@ static void arm_is_missing(_Atomic uint8_t *state)
  */
 static int arm_unknown(struct ufi_task *task, struct ufi_range *r, uint64_t start, uint64_t end)
 {
-	uint64_t page = task->mmu->page_size;
+	uint64_t page = r->page_size;
 	uint64_t at = start;
 
 	while (at < end) {
@@ -47,7 +46,7 @@ static int arm_unknown(struct ufi_task *task, struct ufi_range *r, uint64_t star
 		if (err)
 			return err;
 		for (; at < run; at += page) {
-			arm_is_missing(ufi_page_state(r, at, page));
+			arm_is_missing(ufi_page_state(r, at));
 			uf_step();
 		}
 	}
@@ -57,13 +56,12 @@ static int arm_unknown(struct ufi_task *task, struct ufi_range *r, uint64_t star
 int ufi_arm_settle(struct ufi_task *task, struct ufi_range *r, uint64_t addr)
 {
 	struct ufi_mm *mm = task->mm;
-	uint64_t page = mm->mmu->page_size;
 	uint64_t start = uf_max(uf_align_down(addr, r->chunk), r->start);
 	uint64_t end = uf_min(uf_align_down(addr, r->chunk) + r->chunk, r->end);
 	int err = 0;
 
 	ufi_lock_take(task, &mm->settle);
-	if (ufi_page_kind(atomic_load(ufi_page_state(r, addr, page))) == UFI_PAGE_UNKNOWN)
+	if (ufi_page_kind(atomic_load(ufi_page_state(r, addr))) == UFI_PAGE_UNKNOWN)
 		err = arm_unknown(task, r, start, end);
 	ufi_lock_release(task, &mm->settle);
 	return err;
@@ -83,12 +81,11 @@ int ufi_arm_apply(struct ufi_task *task, struct ufi_range *r, uint64_t start, ui
 
 int ufi_arm_apply_all(struct ufi_task *task, struct ufi_range *r)
 {
-	uint64_t page = task->mmu->page_size;
 	uint64_t at = r->start;
 
 	while (at < r->end) {
-		uint8_t state = atomic_load(ufi_page_state(r, at, page));
-		uint64_t run = ufi_page_alike(r, at, r->end, page, state);
+		uint8_t state = atomic_load(ufi_page_state(r, at));
+		uint64_t run = ufi_page_alike(r, at, r->end, state);
 		int err = ufi_arm_apply(task, r, at, run, state & (uint8_t)~UFI_PAGE_BUSY);
 
 		if (err)
@@ -101,26 +98,26 @@ int ufi_arm_apply_all(struct ufi_task *task, struct ufi_range *r)
 /* Nobody else can be in this range: the registry is locked for writing. */
 static int arm_adopt_run(struct ufi_task *task, struct ufi_range *r, uint64_t start, uint64_t end)
 {
-	uint64_t page = task->mmu->page_size;
+	uint64_t page = r->page_size;
 	uint64_t at = start;
 
 	while (at < end) {
-		uint8_t state = atomic_load(ufi_page_state(r, at, page));
+		uint8_t state = atomic_load(ufi_page_state(r, at));
 		uint64_t run;
 		int err = 0;
 
 		if (ufi_page_kind(state) == UFI_PAGE_UNKNOWN) {
 			err = ufi_arm_settle(task, r, at);
-			state = atomic_load(ufi_page_state(r, at, page));
+			state = atomic_load(ufi_page_state(r, at));
 		}
-		run = ufi_page_alike(r, at, end, page, state);
+		run = ufi_page_alike(r, at, end, state);
 		state = (uint8_t)((state & UFI_PAGE_WP) | UFI_PAGE_PRESENT);
 		if (!err)
 			err = ufi_arm_apply(task, r, at, run, state);
 		if (err)
 			return err;
 		for (; at < run; at += page)
-			atomic_store(ufi_page_state(r, at, page), state);
+			atomic_store(ufi_page_state(r, at), state);
 	}
 	return 0;
 }
@@ -150,10 +147,10 @@ int ufi_arm_adopt(struct ufi_task *task, struct ufi_range *r)
 /* From armed to open: what is there and what is not is the machine's business again. */
 static void arm_forget_kinds(struct ufi_task *task, struct ufi_range *r)
 {
-	uint64_t page = task->mmu->page_size;
+	uint64_t page = r->page_size;
 
 	for (uint64_t at = r->start; at < r->end; at += page) {
-		_Atomic uint8_t *state = ufi_page_state(r, at, page);
+		_Atomic uint8_t *state = ufi_page_state(r, at);
 		uint8_t now = atomic_load(state);
 		uint8_t to = (uint8_t)((now & UFI_PAGE_WP) | UFI_PAGE_UNKNOWN);
 
@@ -166,11 +163,11 @@ static void arm_forget_kinds(struct ufi_task *task, struct ufi_range *r)
 /* What is present here has to be known to the machine, which may never have been asked for it. */
 static void arm_map_present(struct ufi_task *task, struct ufi_range *r)
 {
-	uint64_t page = task->mmu->page_size;
+	uint64_t page = r->page_size;
 	uint8_t byte;
 
 	for (uint64_t at = r->start; at < r->end; at += page) {
-		uint8_t state = atomic_load(ufi_page_state(r, at, page));
+		uint8_t state = atomic_load(ufi_page_state(r, at));
 
 		if (ufi_page_kind(state) == UFI_PAGE_PRESENT)
 			(void)!task->mmu->ops->copy_in(task->mmu, &byte, at, 1);

@@ -25,7 +25,7 @@ uint64_t ufi_claim(struct ufi_task *task, struct ufi_range *r, uint64_t at, uint
 		   unsigned kinds, uint8_t without)
 {
 	struct ufi_reader_slot *slot = claim_slot(task);
-	uint64_t page = task->mmu->page_size;
+	uint64_t page = r->page_size;
 	uint64_t start = at;
 
 	atomic_store(&slot->phase, UFI_BUSY_CLAIMED);
@@ -33,7 +33,7 @@ uint64_t ufi_claim(struct ufi_task *task, struct ufi_range *r, uint64_t at, uint
 	for (; at < end; at += page) {
 		atomic_store(&slot->busy_end, at + page);
 		uf_step();
-		if (!ufi_page_claim(ufi_page_state(r, at, page), kinds, without))
+		if (!ufi_page_claim(ufi_page_state(r, at), kinds, without))
 			break;
 	}
 	atomic_store(&slot->busy_end, at == start ? 0 : at);
@@ -63,18 +63,18 @@ void ufi_claim_whole(struct ufi_task *task, uint64_t end, uint8_t to, bool conte
 void ufi_claim_release(struct ufi_task *task, struct ufi_range *r, uint64_t start, uint64_t end,
 		       uint8_t to)
 {
-	uint64_t page = task->mmu->page_size;
+	uint64_t page = r->page_size;
 
 	for (uint64_t at = start; at < end; at += page)
-		ufi_page_release(ufi_page_state(r, at, page), to);
+		ufi_page_release(ufi_page_state(r, at), to);
 }
 
 void ufi_claim_undo(struct ufi_task *task, struct ufi_range *r, uint64_t start, uint64_t end)
 {
-	uint64_t page = task->mmu->page_size;
+	uint64_t page = r->page_size;
 
 	for (uint64_t at = start; at < end; at += page) {
-		_Atomic uint8_t *state = ufi_page_state(r, at, page);
+		_Atomic uint8_t *state = ufi_page_state(r, at);
 
 		ufi_page_release(state, (uint8_t)(atomic_load(state) & ~UFI_PAGE_BUSY));
 	}
@@ -124,7 +124,7 @@ void ufi_claim_await(struct ufi_task *task, unsigned round)
 static uint8_t claim_bury_refused(struct ufi_task *task, struct ufi_range *r, uint64_t at,
 				  uint8_t was, uint32_t to)
 {
-	uint64_t page = task->mmu->page_size;
+	uint64_t page = r->page_size;
 
 	if (ufi_page_open(r, was))
 		return was;
@@ -139,7 +139,7 @@ static uint8_t claim_bury_refused(struct ufi_task *task, struct ufi_range *r, ui
 static uint8_t claim_bury_page(struct ufi_task *task, struct ufi_range *r, uint64_t at,
 			       enum ufi_busy phase, uint8_t was, uint32_t to)
 {
-	uint64_t end = at + task->mmu->page_size;
+	uint64_t end = at + r->page_size;
 
 	if (phase == UFI_BUSY_WHOLE)
 		return ufi_arm_apply(task, r, at, end, (uint8_t)to) == 0
@@ -156,15 +156,14 @@ static uint8_t claim_bury_page(struct ufi_task *task, struct ufi_range *r, uint6
 void ufi_claim_bury(struct ufi_task *task, uint32_t slot, uint32_t tid)
 {
 	struct ufi_reader_slot *grave = &task->mm->registry.reader[slot];
-	uint64_t page = task->mmu->page_size;
 	uint64_t start = atomic_load(&grave->busy_start);
 	uint64_t end = atomic_load(&grave->busy_end);
 	uint64_t fill_end = atomic_load(&grave->fill_end);
 	uint32_t to = atomic_load(&grave->to);
 	struct ufi_range *r = end ? ufi_range_find(task->mm, start) : NULL;
 
-	for (uint64_t at = start; r && at < uf_min(end, r->end); at += page) {
-		_Atomic uint8_t *state = ufi_page_state(r, at, page);
+	for (uint64_t at = start; r && at < uf_min(end, r->end); at += r->page_size) {
+		_Atomic uint8_t *state = ufi_page_state(r, at);
 		uint8_t was = atomic_load(state);
 		enum ufi_busy phase = at < fill_end ? (enum ufi_busy)atomic_load(&grave->phase)
 						    : UFI_BUSY_CLAIMED;

@@ -79,6 +79,7 @@ struct ufi_range {
 
 	/* The mapping, as in struct uf_vma. */
 	const struct uf_mem_ops *mem;
+	uint64_t page_size;
 	uint64_t offset;
 	uint64_t object;
 	uint32_t prot;
@@ -216,6 +217,8 @@ void ufi_mm_forked(struct ufi_mm *mm);
 struct ufi_range *ufi_range_find(const struct ufi_mm *mm, uint64_t addr);
 /* Reading. Index of the first range that ends above addr. */
 uint32_t ufi_range_lower(const struct ufi_mm *mm, uint64_t addr);
+/* Its mapping, as far as the range goes. */
+struct uf_vma ufi_range_vma(const struct ufi_range *r);
 /* Reading. Does what the kernel would keep as one VMA, and is registered, cover the span? */
 bool ufi_range_covers(const struct ufi_mm *mm, uint64_t start, uint64_t end);
 /*

@@ -91,7 +91,7 @@ static bool fault_enqueue(struct ufi_task *task, struct ufi_range *r, struct ufi
 		w->frame = (uint64_t)(uintptr_t)f;
 		w->addr = features & UF_FEATURE_EXACT_ADDRESS
 				  ? f->addr
-				  : uf_align_down(f->addr, task->mmu->page_size);
+				  : uf_align_down(f->addr, r->page_size);
 		w->flags = flags | (f->access == UF_PROT_WRITE ? UF_PAGEFAULT_FLAG_WRITE : 0);
 		atomic_store(&w->state, UFI_WAITER_WAITING);
 		uf_list_append(&ctx->pending, &w->link);
@@ -153,7 +153,7 @@ static bool fault_found(struct ufi_task *task, struct ufi_range *r, uint64_t add
 {
 	uint8_t found = 0;
 
-	return r->mem->find(task->mmu, r, addr, task->mmu->page_size, &found) == 0 && found;
+	return r->mem->find(task->mmu, r, addr, r->page_size, &found) == 0 && found;
 }
 
 /*
@@ -166,7 +166,7 @@ static int fault_report(struct ufi_task *task, struct ufi_range *r, struct ufi_f
 			bool (*stands)(struct ufi_task *task, struct ufi_range *r, uint64_t addr,
 				       uint8_t state))
 {
-	uint64_t addr = uf_align_down(f->addr, task->mmu->page_size);
+	uint64_t addr = uf_align_down(f->addr, r->page_size);
 	uint8_t now;
 
 	if (atomic_load(&r->ctx->features) & UF_FEATURE_SIGBUS)
@@ -178,7 +178,7 @@ static int fault_report(struct ufi_task *task, struct ufi_range *r, struct ufi_f
 
 	/* Resolved before we were on the list: that wake has not seen us. spec: fault.9 */
 	uf_step();
-	now = atomic_load(ufi_page_state(r, addr, task->mmu->page_size));
+	now = atomic_load(ufi_page_state(r, addr));
 	if (stands(task, r, addr, now))
 		return UFI_FAULT_WAIT;
 	fault_dequeue(task, f);
@@ -237,7 +237,7 @@ static int fault_no_trap(struct ufi_task *task, const struct ufi_fault *f)
 static int fault_missing(struct ufi_task *task, struct ufi_range *r, struct ufi_fault *f,
 			 uint8_t state)
 {
-	uint64_t addr = uf_align_down(f->addr, task->mmu->page_size);
+	uint64_t addr = uf_align_down(f->addr, r->page_size);
 	bool found = fault_found(task, r, addr);
 
 	if (found && (r->modes & UF_REGISTER_MODE_MINOR))
@@ -255,7 +255,7 @@ static int fault_missing(struct ufi_task *task, struct ufi_range *r, struct ufi_
  */
 static int fault_unprotect(struct ufi_task *task, struct ufi_range *r, uint64_t addr, uint8_t state)
 {
-	uint64_t end = addr + task->mmu->page_size;
+	uint64_t end = addr + r->page_size;
 	uint8_t to = state & (uint8_t)~UFI_PAGE_WP;
 	int err = 0;
 
@@ -272,11 +272,11 @@ static int fault_unprotect(struct ufi_task *task, struct ufi_range *r, uint64_t 
 static int fault_not_ours(struct ufi_task *task, struct ufi_range *r, struct ufi_fault *f,
 			  uint64_t addr, uint8_t state)
 {
-	uint64_t end = addr + task->mmu->page_size;
+	uint64_t end = addr + r->page_size;
 	int verdict = -EBUSY;
 
 	if (ufi_claim(task, r, addr, end, UFI_KIND_ANY, 0) == end) {
-		uint8_t now = atomic_load(ufi_page_state(r, addr, end - addr));
+		uint8_t now = atomic_load(ufi_page_state(r, addr));
 
 		if (now == (state | UFI_PAGE_BUSY))
 			verdict = fault_no_trap(task, f);
@@ -290,7 +290,7 @@ static int fault_not_ours(struct ufi_task *task, struct ufi_range *r, struct ufi
 static int fault_open(struct ufi_task *task, struct ufi_range *r, struct ufi_fault *f,
 		      uint8_t state)
 {
-	uint64_t addr = uf_align_down(f->addr, task->mmu->page_size);
+	uint64_t addr = uf_align_down(f->addr, r->page_size);
 
 	if (f->access != UF_PROT_WRITE || !(state & UFI_PAGE_WP))
 		return fault_not_ours(task, r, f, addr, state);
@@ -301,8 +301,8 @@ static int fault_open(struct ufi_task *task, struct ufi_range *r, struct ufi_fau
 
 static int fault_in_range(struct ufi_task *task, struct ufi_range *r, struct ufi_fault *f)
 {
-	uint64_t addr = uf_align_down(f->addr, task->mmu->page_size);
-	_Atomic uint8_t *page = ufi_page_state(r, addr, task->mmu->page_size);
+	uint64_t addr = uf_align_down(f->addr, r->page_size);
+	_Atomic uint8_t *page = ufi_page_state(r, addr);
 	uint8_t state = atomic_load(page);
 
 	if (!(r->prot & fault_grants(f))) /* spec: fault.19 */

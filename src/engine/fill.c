@@ -48,8 +48,8 @@ static uint8_t fill_state(const struct ufi_range *r, enum ufi_fill_kind kind, bo
 /* One page: 0 also if somebody else has it at hand. */
 int ufi_fill_map(struct ufi_task *task, struct ufi_range *r, uint64_t addr)
 {
-	uint64_t end = addr + task->mmu->page_size;
-	_Atomic uint8_t *state = ufi_page_state(r, addr, end - addr);
+	uint64_t end = addr + r->page_size;
+	_Atomic uint8_t *state = ufi_page_state(r, addr);
 	uint8_t to;
 	int err;
 
@@ -88,10 +88,10 @@ static int fill_close(struct ufi_task *task, struct ufi_range *r, uint64_t start
 /* Those that were not filled, of a range that is open, open again. */
 static void fill_reopen(struct ufi_task *task, struct ufi_range *r, uint64_t start, uint64_t end)
 {
-	uint64_t page = task->mmu->page_size;
+	uint64_t page = r->page_size;
 
 	for (uint64_t at = start; at < end; at += page) {
-		uint8_t was = atomic_load(ufi_page_state(r, at, page)) & (uint8_t)~UFI_PAGE_BUSY;
+		uint8_t was = atomic_load(ufi_page_state(r, at)) & (uint8_t)~UFI_PAGE_BUSY;
 
 		/* A page that the machine refuses to open goes on trapping. */
 		(void)!ufi_arm_apply(task, r, at, at + page, was);
@@ -107,7 +107,7 @@ static int fill_found(struct ufi_task *task, struct ufi_range *r, enum ufi_fill_
 {
 	uint8_t vec[FILL_RUN_PAGES];
 	uint8_t wanted = kind == UFI_FILL_CONTINUE;
-	uint64_t page = task->mmu->page_size;
+	uint64_t page = r->page_size;
 	uint64_t at = start;
 	int err;
 
@@ -131,7 +131,7 @@ static int fill_found(struct ufi_task *task, struct ufi_range *r, enum ufi_fill_
 static int64_t fill_write(struct ufi_task *task, struct ufi_range *r, const struct ufi_op_fill *op,
 			  uint64_t start, uint64_t end)
 {
-	uint64_t page = task->mmu->page_size;
+	uint64_t page = r->page_size;
 	uint64_t whole;
 	int64_t n;
 
@@ -158,7 +158,7 @@ static int64_t fill_write(struct ufi_task *task, struct ufi_range *r, const stru
  */
 static void fill_map_open(struct ufi_task *task, struct ufi_range *r, uint64_t start, uint64_t end)
 {
-	uint64_t page = task->mmu->page_size;
+	uint64_t page = r->page_size;
 	uint8_t byte;
 
 	for (uint64_t at = start; !ufi_range_armed(r) && at < end; at += page)
@@ -255,10 +255,10 @@ static int fill_refused(_Atomic uint8_t *state, struct fill_rule rule)
 static int fill_run(struct ufi_task *task, struct ufi_range *r, const struct ufi_op_fill *op,
 		    uint64_t *done)
 {
-	uint64_t page = task->mmu->page_size;
+	uint64_t page = r->page_size;
 	uint64_t start = op->dst.start + *done;
 	uint64_t end = uf_min(uf_min(r->end, op->dst.end), start + FILL_RUN_PAGES * page);
-	_Atomic uint8_t *state = ufi_page_state(r, start, page);
+	_Atomic uint8_t *state = ufi_page_state(r, start);
 	struct fill_rule rule = fill_rule(r, op->kind);
 	int err;
 

@@ -38,10 +38,9 @@ enum ufi_page {
 #define UFI_KIND(kind) (1u << (kind))
 #define UFI_KIND_ANY 0xffu
 
-static inline _Atomic uint8_t *ufi_page_state(const struct ufi_range *r, uint64_t addr,
-					      uint64_t page_size)
+static inline _Atomic uint8_t *ufi_page_state(const struct ufi_range *r, uint64_t addr)
 {
-	return &r->states->page[r->state_off + (addr - r->start) / page_size];
+	return &r->states->page[r->state_off + (addr - r->start) / r->page_size];
 }
 
 static inline enum ufi_page ufi_page_kind(uint8_t state)
@@ -52,11 +51,11 @@ static inline enum ufi_page ufi_page_kind(uint8_t state)
 /* The page at AT is in this state: the end, not above END, of those from there on that are as well.
  */
 static inline uint64_t ufi_page_alike(const struct ufi_range *r, uint64_t at, uint64_t end,
-				      uint64_t page_size, uint8_t state)
+				      uint8_t state)
 {
 	do
-		at += page_size;
-	while (at < end && atomic_load(ufi_page_state(r, at, page_size)) == state);
+		at += r->page_size;
+	while (at < end && atomic_load(ufi_page_state(r, at)) == state);
 	return at;
 }
 

@@ -30,14 +30,13 @@ static bool protect_marks(const struct ufi_range *r)
 /* Pages that are not there are closed, or will be filled as their state says. */
 static int protect_mark(struct ufi_task *task, const struct protect_run *run)
 {
-	uint64_t page = task->mmu->page_size;
+	uint64_t page = run->range->page_size;
 
 	for (uint64_t at = run->start; at < run->end; at += page) {
 		uint8_t seen = run->old;
 
 		/* Who fills it meanwhile comes first, or comes later: look again. */
-		if (!atomic_compare_exchange_strong(ufi_page_state(run->range, at, page), &seen,
-						    run->to))
+		if (!atomic_compare_exchange_strong(ufi_page_state(run->range, at), &seen, run->to))
 			return -EBUSY;
 	}
 	return 0;
@@ -103,13 +102,13 @@ static int protect_run(struct ufi_task *task, const struct protect_run *run)
 static struct protect_run protect_run_at(struct ufi_task *task, struct ufi_range *r, uint64_t at,
 					 uint64_t end, bool protect)
 {
-	uint64_t page = task->mmu->page_size;
+	uint64_t page = r->page_size;
 	struct protect_run run = {.range = r, .start = at};
 
 	end = uf_min(end, at + PROTECT_RUN_PAGES * page);
-	run.old = atomic_load(ufi_page_state(r, at, page));
+	run.old = atomic_load(ufi_page_state(r, at));
 	run.to = (uint8_t)(protect ? run.old | UFI_PAGE_WP : run.old & ~UFI_PAGE_WP);
-	run.end = ufi_page_alike(r, at, end, page, run.old);
+	run.end = ufi_page_alike(r, at, end, run.old);
 	return run;
 }
 

@@ -40,6 +40,19 @@ struct ufi_range *ufi_range_find(const struct ufi_mm *mm, uint64_t addr)
 	return table->range[i];
 }
 
+struct uf_vma ufi_range_vma(const struct ufi_range *r)
+{
+	return (struct uf_vma){.start = r->start,
+			       .end = r->end,
+			       .offset = r->offset,
+			       .object = r->object,
+			       .page_size = r->page_size,
+			       .prot = r->prot,
+			       .shared = r->shared,
+			       .maywrite = true,
+			       .mem = r->mem};
+}
+
 /* Would the kernel keep A and B, which follow each other, as one VMA? */
 static bool range_same_vma(const struct ufi_range *a, const struct ufi_range *b)
 {
@@ -172,7 +185,7 @@ static uint64_t range_chunk(uint64_t len)
 
 static int range_states(struct ufi_mm *mm, struct ufi_range *r)
 {
-	size_t size = sizeof(struct ufi_states) + (r->end - r->start) / mm->mmu->page_size;
+	size_t size = sizeof(struct ufi_states) + (r->end - r->start) / r->page_size;
 
 	r->states = mm->mmu->ops->alloc(mm->mmu, size);
 	if (!r->states)
@@ -198,6 +211,7 @@ static void range_init(struct ufi_range *r, struct ufi_ctx *ctx, const struct uf
 	r->end = vma->end;
 	r->chunk = range_chunk(vma->end - vma->start);
 	r->mem = vma->mem;
+	r->page_size = vma->page_size;
 	r->offset = vma->offset;
 	r->object = vma->object;
 	r->prot = vma->prot;
@@ -251,7 +265,7 @@ static int range_split(struct ufi_mm *mm, uint64_t addr)
 	*high = *low;
 	delta = addr - low->start;
 	high->start = addr;
-	high->state_off += delta / mm->mmu->page_size;
+	high->state_off += delta / low->page_size;
 	if (high->object)
 		high->offset += delta;
 	if (high->alias)
@@ -277,17 +291,15 @@ int ufi_range_isolate(struct ufi_mm *mm, uint64_t start, uint64_t end)
 }
 
 /* The first poisoned pages in the range: [*start, *end); false if there are none. */
-static bool range_poisoned(const struct ufi_range *r, uint64_t page, uint64_t *start, uint64_t *end)
+static bool range_poisoned(const struct ufi_range *r, uint64_t *start, uint64_t *end)
 {
 	uint64_t at = r->start;
 
-	while (at < r->end &&
-	       ufi_page_kind(atomic_load(ufi_page_state(r, at, page))) != UFI_PAGE_POISON)
-		at += page;
+	while (at < r->end && ufi_page_kind(atomic_load(ufi_page_state(r, at))) != UFI_PAGE_POISON)
+		at += r->page_size;
 	*start = at;
-	while (at < r->end &&
-	       ufi_page_kind(atomic_load(ufi_page_state(r, at, page))) == UFI_PAGE_POISON)
-		at += page;
+	while (at < r->end && ufi_page_kind(atomic_load(ufi_page_state(r, at))) == UFI_PAGE_POISON)
+		at += r->page_size;
 	*end = at;
 	return *start < *end;
 }
@@ -296,7 +308,6 @@ static bool range_poisoned(const struct ufi_range *r, uint64_t page, uint64_t *s
 int ufi_range_keep_poison(struct ufi_mm *mm, const struct ufi_ctx *ctx, uint64_t start,
 			  uint64_t end)
 {
-	uint64_t page = mm->mmu->page_size;
 	uint64_t poison;
 	uint64_t poison_end;
 
@@ -306,7 +317,7 @@ int ufi_range_keep_poison(struct ufi_mm *mm, const struct ufi_ctx *ctx, uint64_t
 		int err;
 
 		if (!r->ctx || (ctx && r->ctx != ctx) || !atomic_load(&r->states->poisoned) ||
-		    !range_poisoned(r, page, &poison, &poison_end))
+		    !range_poisoned(r, &poison, &poison_end))
 			continue;
 		/* What lies before them is a range of its own; they come next, then. */
 		err = range_split(mm, poison > r->start ? poison : poison_end);

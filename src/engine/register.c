@@ -5,14 +5,19 @@
  */
 #include "engine/pagestate.h"
 
+static void piece_clip(struct ufi_piece *p, uint64_t start, uint64_t end)
+{
+	if (p->vma.object && start > p->vma.start)
+		p->vma.offset += start - p->vma.start;
+	p->vma.start = uf_max(p->vma.start, start);
+	p->vma.end = uf_min(p->vma.end, end);
+}
+
 static void piece_of_range(struct ufi_piece *p, struct ufi_range *r, uint64_t start, uint64_t end)
 {
 	p->range = r;
-	p->vma.start = uf_max(r->start, start);
-	p->vma.end = uf_min(r->end, end);
-	p->vma.mem = r->mem;
-	p->vma.prot = r->prot;
-	p->vma.maywrite = true;
+	p->vma = ufi_range_vma(r);
+	piece_clip(p, start, end);
 }
 
 static void piece_of_vma(struct ufi_piece *p, const struct uf_vma *vma, uint64_t start,
@@ -20,10 +25,7 @@ static void piece_of_vma(struct ufi_piece *p, const struct uf_vma *vma, uint64_t
 {
 	p->range = NULL;
 	p->vma = *vma;
-	p->vma.start = uf_max(vma->start, start);
-	p->vma.end = uf_min(vma->end, end);
-	if (vma->object)
-		p->vma.offset += p->vma.start - vma->start;
+	piece_clip(p, start, end);
 }
 
 /*

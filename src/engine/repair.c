@@ -27,8 +27,8 @@ static void repair_splits(struct ufi_mm *mm)
 static void repair_discard_page(struct ufi_task *task, struct ufi_range *r, uint64_t at)
 {
 	const struct uf_mmu_ops *ops = task->mmu->ops;
-	uint64_t page = task->mmu->page_size;
-	uint8_t state = atomic_load(ufi_page_state(r, at, page));
+	uint64_t page = r->page_size;
+	uint8_t state = atomic_load(ufi_page_state(r, at));
 
 	if (ufi_page_kind(state) == UFI_PAGE_PRESENT)
 		(void)!ufi_arm_apply(task, r, at, at + page, state);
@@ -41,8 +41,7 @@ static void repair_discard(struct ufi_task *task, struct ufi_range *r)
 {
 	const struct ufi_change *change = &task->mm->change;
 
-	for (uint64_t at = change->start; at < uf_min(change->end, r->end);
-	     at += task->mmu->page_size)
+	for (uint64_t at = change->start; at < uf_min(change->end, r->end); at += r->page_size)
 		repair_discard_page(task, r, at);
 }
 

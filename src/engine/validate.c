@@ -7,7 +7,7 @@
 
 static void validate_range(const struct ufi_mm *mm, const struct ufi_range *r)
 {
-	uint64_t page = mm->mmu->page_size;
+	uint64_t page = r->page_size;
 	uint64_t npages = (r->end - r->start) / page;
 
 	UF_ASSERT(r->start < r->end && r->end <= mm->mmu->task_size);

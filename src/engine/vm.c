@@ -80,7 +80,7 @@ static uint8_t vm_discarded(const struct ufi_range *r, uint8_t state, bool only_
  */
 int ufi_vm_discard(struct ufi_task *task, struct ufi_range *r, bool only_here)
 {
-	uint64_t page = task->mmu->page_size;
+	uint64_t page = r->page_size;
 
 	if (!ufi_range_armed(r))
 		return 0;
@@ -89,12 +89,12 @@ int ufi_vm_discard(struct ufi_task *task, struct ufi_range *r, bool only_here)
 		return 0;
 	vm_note(task->mm, UFI_CHANGE_DISCARD, r->start, r->end);
 	for (uint64_t at = r->start; at < r->end; at += page) {
-		_Atomic uint8_t *state = ufi_page_state(r, at, page);
+		_Atomic uint8_t *state = ufi_page_state(r, at);
 		uint64_t run = at;
 		int err;
 
 		while (run < r->end &&
-		       ufi_page_kind(atomic_load(ufi_page_state(r, run, page))) == UFI_PAGE_PRESENT)
+		       ufi_page_kind(atomic_load(ufi_page_state(r, run))) == UFI_PAGE_PRESENT)
 			run += page;
 		if (run == at) {
 			atomic_store(state, vm_discarded(r, atomic_load(state), only_here));
@@ -104,7 +104,7 @@ int ufi_vm_discard(struct ufi_task *task, struct ufi_range *r, bool only_here)
 		if (err)
 			return err;
 		for (; at < run; at += page) {
-			state = ufi_page_state(r, at, page);
+			state = ufi_page_state(r, at);
 			atomic_store(state, vm_discarded(r, atomic_load(state), only_here));
 		}
 		at -= page;
@@ -115,14 +115,14 @@ int ufi_vm_discard(struct ufi_task *task, struct ufi_range *r, bool only_here)
 /* In an open range the states follow what the machine has let go. */
 int ufi_vm_discarded(struct ufi_task *task, struct ufi_range *r, bool only_here)
 {
-	uint64_t page = task->mmu->page_size;
+	uint64_t page = r->page_size;
 	int err;
 
 	if (ufi_range_armed(r) || !(r->states->mixed || r->states->poisoned))
 		return 0;
 	vm_note(task->mm, UFI_CHANGE_PROTECT, r->start, r->end);
 	for (uint64_t at = r->start; at < r->end; at += page) {
-		_Atomic uint8_t *state = ufi_page_state(r, at, page);
+		_Atomic uint8_t *state = ufi_page_state(r, at);
 
 		atomic_store(state, vm_discarded(r, atomic_load(state), only_here));
 	}
@@ -146,15 +146,14 @@ static int vm_protect_run(struct ufi_task *task, struct ufi_range *r, uint64_t a
 
 int ufi_vm_protect(struct ufi_task *task, struct ufi_range *r, uint32_t prot)
 {
-	uint64_t page = task->mmu->page_size;
 	uint64_t at = r->start;
 
 	vm_note(task->mm, UFI_CHANGE_PROTECT, r->start, r->end);
 	atomic_store(&r->states->mixed, true);
 	r->prot = prot;
 	while (at < r->end) {
-		uint8_t state = atomic_load(ufi_page_state(r, at, page));
-		uint64_t run = ufi_page_alike(r, at, r->end, page, state);
+		uint8_t state = atomic_load(ufi_page_state(r, at));
+		uint64_t run = ufi_page_alike(r, at, r->end, state);
 		int err = vm_protect_run(task, r, at, run, state);
 
 		if (err)
@@ -167,7 +166,6 @@ int ufi_vm_protect(struct ufi_task *task, struct ufi_range *r, uint32_t prot)
 /* spec: vm.13 */
 int ufi_vm_poison(struct ufi_task *task, const struct uf_vma *vma)
 {
-	uint64_t page = task->mmu->page_size;
 	struct ufi_range *r;
 	int err;
 
@@ -175,8 +173,8 @@ int ufi_vm_poison(struct ufi_task *task, const struct uf_vma *vma)
 	if (err)
 		return err;
 	r->states->poisoned = true;
-	for (uint64_t at = r->start; at < r->end; at += page)
-		atomic_store(ufi_page_state(r, at, page), UFI_PAGE_POISON);
+	for (uint64_t at = r->start; at < r->end; at += r->page_size)
+		atomic_store(ufi_page_state(r, at), UFI_PAGE_POISON);
 	err = ufi_arm_apply_all(task, r);
 	r->life = err ? UFI_RANGE_ENDING : UFI_RANGE_KEPT;
 	ufi_range_reap(task->mm);
@@ -193,14 +191,11 @@ int ufi_vm_grow(struct ufi_mm *mm, uint64_t end, uint64_t new_end)
 
 	if (!last || last->end != end)
 		return -ENOENT;
-	vma = (struct uf_vma){.start = end,
-			      .end = new_end,
-			      .offset = last->object ? last->offset + (end - last->start) : 0,
-			      .object = last->object,
-			      .prot = last->prot,
-			      .shared = last->shared,
-			      .maywrite = true,
-			      .mem = last->mem};
+	vma = ufi_range_vma(last);
+	if (vma.object)
+		vma.offset += end - vma.start;
+	vma.start = end;
+	vma.end = new_end;
 	err = ufi_range_create(mm, last->ctx, &vma, last->modes, &grown);
 	/* It has got the protection of the page before it, which may be ours. */
 	if (!err && !ufi_range_armed(grown))

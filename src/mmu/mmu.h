@@ -38,8 +38,9 @@ struct ufi_range;
 struct uf_vma {
 	uint64_t start;
 	uint64_t end;
-	uint64_t offset; /* into the object, of start; 0 for anonymous memory */
-	uint64_t object; /* identity of the object mapped; 0 for anonymous memory */
+	uint64_t offset;    /* into the object, of start; 0 for anonymous memory */
+	uint64_t object;    /* identity of the object mapped; 0 for anonymous memory */
+	uint64_t page_size; /* of its pages: the machine's, or that of huge ones */
 	uint32_t prot;
 	bool shared;
 	bool maywrite;		      /* VM_MAYWRITE: could be made writable */

@@ -304,8 +304,7 @@ static void kill_and_no_close(struct t *t)
 		const struct ufi_range *r = ufi_range_find(&t->sim->mm, at);
 		bool is_open = ufi_sim_pte(t->sim, at)->let != SIM_LET_NONE;
 
-		CHECK(r &&
-		      is_open == ufi_page_open(r, atomic_load(ufi_page_state(r, at, SIM_PAGE))));
+		CHECK(r && is_open == ufi_page_open(r, atomic_load(ufi_page_state(r, at))));
 	}
 	th[1] = t_thread(t, "reader", kill_reader);
 	kill_make_up(t, &v);

@@ -65,7 +65,7 @@ static void mark_check_page(struct t *t, uint64_t at)
 		CHECK_EQ(pte->trap, SIM_TRAP_NONE);
 		return;
 	}
-	state = atomic_load(ufi_page_state(r, at, P));
+	state = atomic_load(ufi_page_state(r, at));
 	CHECK(!(state & UFI_PAGE_BUSY));
 	if (!ufi_page_open(r, state))
 		CHECK_EQ(pte->let, SIM_LET_NONE);

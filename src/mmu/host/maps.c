@@ -381,6 +381,7 @@ int ufi_maps_find(struct uf_mmu *mmu, uint64_t addr, struct uf_vma *vma)
 	memset(vma, 0, sizeof(*vma));
 	vma->start = e.start;
 	vma->end = e.end;
+	vma->page_size = mmu->page_size;
 	vma->prot = e.prot;
 	vma->shared = e.shared;
 	vma->maywrite = !e.shared || (e.prot & UF_PROT_WRITE) || maps_maywrite(&e);

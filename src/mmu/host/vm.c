@@ -236,18 +236,9 @@ static uint32_t vm_save(uint64_t start, uint64_t end, struct vm_saved *saved)
 
 		if (n == VM_SAVED)
 			return VM_SAVED + 1;
-		saved[n] = (struct vm_saved){
-			.ctx = r->ctx,
-			.modes = r->modes,
-			.vma = {.start = r->start,
-				.end = r->end,
-				.offset = r->offset,
-				.object = r->object,
-				.prot = r->prot,
-				.shared = r->shared,
-				.maywrite = true,
-				.mem = r->mem},
-		};
+		saved[n] = (struct vm_saved){.ctx = r->ctx,
+					     .modes = r->modes,
+					     .vma = ufi_range_vma(r)};
 	}
 	return n;
 }

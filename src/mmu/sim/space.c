@@ -260,6 +260,7 @@ int ufi_sim_vma_find(struct uf_mmu *mmu, uint64_t addr, struct uf_vma *vma)
 		i++;
 	*vma = (struct uf_vma){.start = space_addr(first),
 			       .end = space_addr(i + 1),
+			       .page_size = SIM_PAGE,
 			       .prot = pte->want,
 			       .shared = pte->map->kind == SIM_SHARED,
 			       .maywrite = pte->map->maywrite,

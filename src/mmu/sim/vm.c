@@ -178,14 +178,7 @@ static uint32_t vm_save_poison(struct sim *sim, uint64_t addr, uint64_t end, str
 			continue;
 		if (n == VM_SAVED)
 			ufi_sim_fail(sim, "too much poison is moved");
-		saved[n++] = (struct uf_vma){.start = r->start,
-					     .end = r->end,
-					     .offset = r->offset,
-					     .object = r->object,
-					     .prot = r->prot,
-					     .shared = r->shared,
-					     .maywrite = true,
-					     .mem = r->mem};
+		saved[n++] = ufi_range_vma(r);
 	}
 	return n;
 }
