@@ -425,6 +425,21 @@ struct uf_diagnosis {
  */
 UF_API UF_CHECK int uf_doctor(struct uf_diagnosis *d);
 
+/*
+ * What a backend can do in this process, without a handle of one's own: *HAVE
+ * gets its UF_FEATURE_*, *ENGINE_ADDS (may be NULL) those that the engine has
+ * besides, that is what UF_BACKEND_ENGINE would bring. UF_BACKEND_AUTO asks the
+ * one that uf_open would choose. If BACKEND is refused *HAVE is 0, and
+ * *ENGINE_ADDS is told all the same (0, if the engine does not work here). With
+ * ENGINE_ADDS, or asked for the engine, it installs the signal handlers of uf_open.
+ *
+ *	-EINVAL	an unknown backend, or HAVE is NULL
+ *	others	as of uf_open: the backend cannot be had
+ *
+ * MT-Safe. Not AS-Safe.
+ */
+UF_API UF_CHECK int uf_features(enum uf_backend backend, uint64_t *have, uint64_t *engine_adds);
+
 /* Name of a feature bit (one bit of UF_FEATURE_*), such as "EVENT_FORK"; NULL: unknown. AS-Safe. */
 UF_API const char *uf_feature_name(uint64_t bit);
 

@@ -285,6 +285,27 @@ static void api_more_advertisements(struct t *t)
 	}
 }
 
+static void api_features_asked(struct t *t)
+{
+	const uint64_t all = (UF_FEATURE_RWP_ASYNC << 1) - 1;
+	struct uf *uf = t_open_bare(t, 0);
+	uint64_t told = 0;
+	uint64_t have = 1;
+	uint64_t engine;
+	uint64_t adds = 1;
+
+	CHECK_RET(uf_api(uf, 0, &told, NULL), 0);
+	CHECK_RET(uf_features(UF_BACKEND_ENGINE, &engine, &adds), 0);
+	CHECK_EQ(adds, 0);
+	CHECK_EQ(engine & ~all, 0);
+	CHECK_RET(uf_features(t->target->backend, &have, NULL), 0);
+	CHECK_EQ(have, told);
+	CHECK_RET(uf_features(t->target->backend, &have, &adds), 0);
+	CHECK_EQ(adds, engine & ~told);
+	CHECK_RET(uf_features((enum uf_backend)(UF_BACKEND_ENGINE + 1), &have, &adds), -EINVAL);
+	CHECK_RET(uf_features(UF_BACKEND_ENGINE, NULL, &adds), -EINVAL);
+}
+
 const struct t_case api_cases[] = {
 	CASE("api.1", api_unreadable, T_ONCE),
 	CASE("api.2, api.3", api_version, T_ONCE),
@@ -292,6 +313,7 @@ const struct t_case api_cases[] = {
 	CASE("api.4", api_each_feature, T_ONCE),
 	CASE("api.5", api_answer, T_ONCE),
 	CASE("api.5", api_function_answer, T_ONCE),
+	CASE("api.5", api_features_asked, T_ONCE),
 	CASE("api.6", api_once, T_ONCE),
 	CASE("api.7", api_first_of_all, T_ONCE),
 	CASE("api.8", api_unknown_request, T_ALL),
