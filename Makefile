@@ -5,6 +5,7 @@
 #   make demo                 install what is missing, build, show that it works
 #   make check                install what is missing, build, run all tests
 #   make check SANITIZE=...   address,undefined or thread: in a build of their own
+#   make soak                 stress and seeds for an hour, or SOAK_MINUTES
 #   make bench                measure, and write bench/results/latest.json
 #   make install              PREFIX (/usr/local) and DESTDIR are obeyed
 #   make clean
@@ -14,6 +15,7 @@ PREFIX = /usr/local
 DESTDIR =
 SANITIZE =
 BENCH_ARGS =
+SOAK_MINUTES = 60
 
 export SANITIZE
 
@@ -29,6 +31,10 @@ check:
 	@tools/install-deps check
 	@tools/check $(BUILD)
 
+soak:
+	@tools/install-deps check
+	@tools/soak $(BUILD) $(SOAK_MINUTES)
+
 bench: all
 	@mkdir -p bench/results
 	@$(BUILD)/bench/fault-bench --output=bench/results/latest.json $(BENCH_ARGS)
@@ -43,4 +49,4 @@ install:
 clean:
 	rm -rf $(BUILD) build-asan build-tsan build-aarch64
 
-.PHONY: all demo check bench install clean
+.PHONY: all demo check soak bench install clean
