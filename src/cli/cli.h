@@ -33,6 +33,15 @@ int ufi_program_find(const char *name, char *path_out, size_t size);
  */
 int ufi_program_check(const char *path, char *why, size_t size);
 
+/* --- place.c: where the tool's own files are --- */
+
+/*
+ * The path of FILE: in BUILD, below the folder of the tool while that is its
+ * build folder, or in DIR, where it is installed; in a tree that was moved as a
+ * whole, there. 0, -ENAMETOOLONG, or what access(2) says.
+ */
+int ufi_place_find(const char *build, const char *dir, const char *file, char *path, size_t size);
+
 /* --- deny.c --- */
 /* From now on, and for every program executed: no userfaultfd from the kernel. 0 or -errno. */
 int ufi_deny_kernel(void);

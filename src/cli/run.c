@@ -107,25 +107,6 @@ static int run_parse(int argc, char **argv, struct run *run)
 	return -1;
 }
 
-/* Beside the tool while it stands in its build folder, where `make install' puts it otherwise. */
-static int run_find_library(char *path, size_t size)
-{
-	char self[PATH_MAX];
-	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
-
-	if (n > 0) {
-		self[n] = '\0';
-		*strrchr(self, '/') = '\0';
-		if ((size_t)snprintf(path, size, "%s/%s/%s", self, UF_BUILD_SHIMDIR, RUN_LIBRARY) <
-			    size &&
-		    access(path, R_OK) == 0)
-			return 0;
-	}
-	if ((size_t)snprintf(path, size, "%s/%s", UF_LIBDIR, RUN_LIBRARY) >= size)
-		return -ENAMETOOLONG;
-	return access(path, R_OK) ? -errno : 0;
-}
-
 /* Ours comes first: others may be preloaded as well. */
 static int run_set_preload(const char *library)
 {
@@ -179,7 +160,7 @@ static int run_preload(const struct run *run, const char *program)
 		fprintf(stderr, "userfault run: %s\n", why);
 		return UF_EXIT_CANNOT;
 	}
-	err = run_find_library(library, sizeof(library));
+	err = ufi_place_find(UF_BUILD_SHIMDIR, UF_LIBDIR, RUN_LIBRARY, library, sizeof(library));
 	if (err) {
 		fprintf(stderr, "userfault run: %s: %s\n", RUN_LIBRARY, strerror(-err));
 		return UF_EXIT_FAILED;

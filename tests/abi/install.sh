@@ -104,6 +104,13 @@ tool()
 	[ "$(run "$(find "$root" -path '*/bin/userfault')" --version)" = "$wanted" ]
 }
 
+# Not where the build was to be installed: the library to preload is found beside the tool.
+tool_run()
+{
+	run "$(find "$root" -path '*/bin/userfault')" run --backend=engine -- \
+		grep -q "$root.*/libuserfault-preload.so" /proc/self/maps
+}
+
 result "meson install" install_all
 result "the files" files
 result "a man page by the name of every function" pages
@@ -115,4 +122,5 @@ else
 	result "a program in C++" consumer c++ gnu++11 "$cxx"
 fi
 result "userfault --version" tool
+result "userfault run, in a tree that was moved" tool_run
 finish
