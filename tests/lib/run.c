@@ -1,17 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * The runner: which tests on which targets, each in a process of its own with
- * a time limit, told as TAP. It knows nothing of userfaults.
+ * a time limit. It knows nothing of userfaults; reporters tell what it finds.
  */
-#include <dirent.h>
-#include <poll.h>
-#include <stdarg.h>
+#include <limits.h>
 #include <sys/wait.h>
-#include <time.h>
 
-#include "lib/conform.h"
+#include "lib/report.h"
 
 #define RUN_SKIP 77
+#define RUN_USAGE 2
 #define RUN_OUTPUT 8192
 
 static const struct t_target run_targets[] = {
@@ -34,9 +32,16 @@ static const struct t_target run_targets[] = {
 	{"engine/memfd/auto", UF_BACKEND_ENGINE, T_MEMFD, 0, 0, false},
 };
 
+#define RUN_TARGETS (sizeof(run_targets) / sizeof(*run_targets))
+
+static const struct report_ops *const run_formats[] = {&report_tap, &report_table, &report_json};
+
 struct run_options {
 	const char *program;
+	const struct report_ops *format;
 	const char *target;
+	const char *backend;
+	const char *mem;
 	const char *clause;
 	const char *name;
 	int timeout_s;
@@ -45,10 +50,11 @@ struct run_options {
 	char **suites;
 };
 
-struct run_counts {
-	int number;
-	int failed;
-	int skipped;
+/* What there is to say about a row. */
+struct run_texts {
+	char output[RUN_OUTPUT];
+	char ending[128];
+	char reason[RUN_OUTPUT];
 };
 
 static bool run_wants_target(const struct t_case *c, const struct t_target *target)
@@ -64,19 +70,22 @@ static bool run_wants_target(const struct t_case *c, const struct t_target *targ
 	return !(c->where & T_FILE) || target->mem == T_MEMFD;
 }
 
-/* Is CLAUSE one of "copy.3, fill.4", or the operation of one? */
-static bool run_has_clause(const char *clauses, const char *clause)
+static bool run_has_clause(const char *clauses, const char *wanted)
 {
-	size_t n = strlen(clause);
+	char name[VERDICT_NAME];
 
-	for (const char *at = clauses; at; at = strchr(at, ',')) {
-		at += strspn(at, ", ");
-		if (!strncmp(at, clause, n) && strchr(strchr(clause, '.') ? ", " : ".", at[n]))
+	while (verdict_next(&clauses, name))
+		if (verdict_is(name, wanted))
 			return true;
-		if (!*at)
-			break;
-	}
 	return false;
+}
+
+static bool run_is(const struct t_target *target, enum verdict_part part, const char *wanted)
+{
+	char name[VERDICT_NAME];
+
+	verdict_part(target, part, name);
+	return !wanted || !strcmp(name, wanted);
 }
 
 static bool run_wants(const struct run_options *opt, const struct t_suite *suite,
@@ -90,208 +99,148 @@ static bool run_wants(const struct run_options *opt, const struct t_suite *suite
 		return false;
 	if (opt->target && strncmp(opt->target, target->name, strlen(opt->target)))
 		return false;
+	if (!run_is(target, VERDICT_BACKEND, opt->backend) ||
+	    !run_is(target, VERDICT_MEM, opt->mem))
+		return false;
 	if (opt->clause && !run_has_clause(c->clauses, opt->clause))
 		return false;
 	return !opt->name || !strcmp(opt->name, c->name);
 }
 
-static int64_t run_now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
-
-static void run_print_file(const char *what, const char *path)
-{
-	char line[256];
-	FILE *f = fopen(path, "r");
-
-	if (!f)
-		return;
-	while (fgets(line, sizeof(line), f))
-		printf("#   %s: %.*s\n", what, (int)strcspn(line, "\n"), line);
-	fclose(f);
-}
-
-/* Where every thread of a process that hangs is. */
-static void run_print_threads(pid_t pid)
-{
-	char path[300];
-	struct dirent *e;
-	DIR *dir;
-
-	snprintf(path, sizeof(path), "/proc/%d/task", pid);
-	dir = opendir(path);
-	while (dir && (e = readdir(dir))) {
-		if (e->d_name[0] == '.')
-			continue;
-		printf("# thread %s\n", e->d_name);
-		snprintf(path, sizeof(path), "/proc/%d/task/%s/syscall", pid, e->d_name);
-		run_print_file("syscall", path);
-		snprintf(path, sizeof(path), "/proc/%d/task/%s/wchan", pid, e->d_name);
-		run_print_file("wchan", path);
-		snprintf(path, sizeof(path), "/proc/%d/task/%s/stack", pid, e->d_name);
-		run_print_file("stack", path);
-	}
-	if (dir)
-		closedir(dir);
-}
-
-/* Everything the test prints, until it ends. False: it took too long. */
-static bool run_collect(int fd, int64_t deadline, char *out, size_t size)
-{
-	size_t used = 0;
-	ssize_t n;
-
-	out[0] = 0;
-	for (;;) {
-		struct pollfd p = {.fd = fd, .events = POLLIN};
-		int64_t left = deadline - run_now_ms();
-		char rest[512];
-
-		if (left <= 0)
-			return false;
-		if (poll(&p, 1, (int)left) <= 0)
-			continue;
-		n = read(fd, used + 1 < size ? out + used : rest,
-			 used + 1 < size ? size - used - 1 : sizeof(rest));
-		if (n <= 0)
-			return true;
-		if (used + 1 < size) {
-			used += (size_t)n;
-			out[used] = 0;
-		}
-	}
-}
-
-static _Noreturn void run_child(const struct t_case *c, const struct t_target *target)
+static void run_case(const struct t_case *c, const struct t_target *target)
 {
 	struct t t = {0};
 
 	t_case_begin(&t, target);
 	c->run(&t);
 	t_case_end(&t);
-	_exit(0);
 }
 
-/* The reason of a skip: what a backend has logged comes before it. */
-static const char *run_last_line(char *out)
+/* The reason of a skip or a failure: what a backend has logged comes before it. */
+static void run_last_line(const char *out, char *line, size_t size)
 {
-	char *line;
+	size_t end = strlen(out);
+	size_t begin;
 
-	while ((line = strrchr(out, '\n')) && !line[1])
-		*line = 0;
-	return line ? line + 1 : out;
+	while (end && out[end - 1] == '\n')
+		end--;
+	for (begin = end; begin && out[begin - 1] != '\n'; begin--)
+		;
+	snprintf(line, size, "%.*s", (int)(end - begin), out + begin);
 }
 
-static void run_tell(const struct run_options *opt, struct run_counts *counts, const char *name,
-		     const struct t_case *c, const struct t_target *target, int status,
-		     bool in_time, char *out)
+static enum verdict run_verdict(int status, bool in_time)
 {
-	const char *line = out;
-	bool ok = in_time && WIFEXITED(status) && WEXITSTATUS(status) == 0;
-	bool skip = in_time && WIFEXITED(status) && WEXITSTATUS(status) == RUN_SKIP;
+	if (!in_time || !WIFEXITED(status))
+		return VERDICT_FAIL;
+	if (WEXITSTATUS(status) == RUN_SKIP)
+		return VERDICT_SKIP;
+	return WEXITSTATUS(status) ? VERDICT_FAIL : VERDICT_PASS;
+}
 
-	if (skip) {
-		counts->skipped++;
-		printf("ok %d - %s # SKIP %s\n", counts->number, name, run_last_line(out));
-		return;
-	}
-	printf("%s %d - %s\n", ok ? "ok" : "not ok", counts->number, name);
-	while (!ok && *line) {
-		int n = (int)strcspn(line, "\n");
-
-		printf("# %.*s\n", n, line);
-		line += n + (line[n] == '\n');
-	}
-	if (ok)
-		return;
-	counts->failed++;
+/* What is to be said beside its output: how it was ended, empty if by itself; and why. */
+static void run_explain(const struct run_options *opt, struct run_texts *texts, int status,
+			bool in_time)
+{
+	texts->ending[0] = 0;
 	if (!in_time)
-		printf("# still running after %d s\n", opt->timeout_s);
+		snprintf(texts->ending, sizeof(texts->ending), "still running after %d s",
+			 opt->timeout_s);
 	else if (WIFSIGNALED(status))
-		printf("# died of signal %d (%s)\n", WTERMSIG(status), strsignal(WTERMSIG(status)));
-	printf("# again: %s --target %s --case %s (under a debugger: --here)\n", opt->program,
-	       target->name, c->name);
+		snprintf(texts->ending, sizeof(texts->ending), "died of signal %d (%s)",
+			 WTERMSIG(status), strsignal(WTERMSIG(status)));
+	if (texts->ending[0])
+		snprintf(texts->reason, sizeof(texts->reason), "%s", texts->ending);
+	else
+		run_last_line(status ? texts->output : "", texts->reason, sizeof(texts->reason));
+	if (status && !texts->reason[0])
+		snprintf(texts->reason, sizeof(texts->reason), "status %d, without a word",
+			 WEXITSTATUS(status));
 }
 
-static void run_one(const struct run_options *opt, struct run_counts *counts, const char *name,
+static void run_tell(const struct run_options *opt, struct report *report,
+		     const struct report_row *row)
+{
+	char reason[RUN_OUTPUT + 128];
+	bool failed = row->verdict == VERDICT_FAIL;
+
+	/* Which of the rows of the clause it was. */
+	snprintf(reason, sizeof(reason), "%s%s%s", failed ? row->c->name : "", failed ? ": " : "",
+		 row->reason);
+	verdict_add(&report->verdicts, row->c->clauses, (size_t)(row->target - run_targets),
+		    row->verdict, reason);
+	report->failed += failed;
+	if (opt->format->row)
+		opt->format->row(report, row);
+}
+
+/* On a terminal, as long as nothing else is to be seen there. */
+static void run_progress(const struct run_options *opt, const struct report *report,
+			 const char *name)
+{
+	if (opt->format->row || !isatty(STDERR_FILENO))
+		return;
+	fprintf(stderr, "\r\033[K");
+	if (name)
+		fprintf(stderr, "%d/%d %.60s", report->number, report->nrows, name);
+}
+
+static void run_one(const struct run_options *opt, struct report *report, const char *name,
 		    const struct t_case *c, const struct t_target *target)
 {
-	char out[RUN_OUTPUT];
-	siginfo_t info;
+	const struct child child = {run_case, c, target, opt->timeout_s,
+				    opt->format->comments ? stdout : stderr};
+	struct run_texts texts;
+	struct report_row row = {
+		.c = c,
+		.target = target,
+		.name = name,
+		.output = texts.output,
+		.ending = texts.ending,
+		.reason = texts.reason,
+	};
 	bool in_time;
 	int status;
-	int fds[2];
-	pid_t pid;
 
-	fflush(stdout);
-	if (pipe2(fds, O_CLOEXEC)) {
-		perror("pipe");
-		exit(1);
-	}
-	pid = fork();
-	if (pid < 0) {
-		perror("fork");
-		exit(1);
-	}
-	if (pid == 0) {
-		setpgid(0, 0);
-		dup2(fds[1], 1);
-		dup2(fds[1], 2);
-		close(fds[0]);
-		close(fds[1]);
-		run_child(c, target);
-	}
-	setpgid(pid, pid);
-	close(fds[1]);
-	in_time = run_collect(fds[0], run_now_ms() + opt->timeout_s * INT64_C(1000), out,
-			      sizeof(out));
-	if (!in_time) {
-		run_print_threads(pid);
-		kill(-pid, SIGKILL);
-	}
-	close(fds[0]);
-	/* Whatever it has left behind: until it is reaped the group is its own. */
-	waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT);
-	kill(-pid, SIGKILL);
-	waitpid(pid, &status, 0);
-	run_tell(opt, counts, name, c, target, status, in_time, out);
+	run_progress(opt, report, name);
+	in_time = child_run(&child, texts.output, sizeof(texts.output), &status);
+	row.verdict = run_verdict(status, in_time);
+	run_explain(opt, &texts, status, in_time);
+	run_tell(opt, report, &row);
 }
 
-typedef void run_fn(const struct run_options *opt, struct run_counts *counts, const char *name,
+typedef void run_fn(const struct run_options *opt, struct report *report, const char *name,
 		    const struct t_case *c, const struct t_target *target);
 
-static void run_list(const struct run_options *opt, struct run_counts *counts, const char *name,
+static void run_list(const struct run_options *opt, struct report *report, const char *name,
 		     const struct t_case *c, const struct t_target *target)
 {
 	if (opt->list)
 		printf("%s\n", name);
 }
 
-static void run_here(const struct run_options *opt, struct run_counts *counts, const char *name,
+static void run_here(const struct run_options *opt, struct report *report, const char *name,
 		     const struct t_case *c, const struct t_target *target)
 {
-	run_child(c, target);
+	run_case(c, target);
+	_exit(0);
 }
 
 static void run_each(const struct run_options *opt, const struct t_suite *suites,
-		     struct run_counts *counts, run_fn *fn)
+		     struct report *report, run_fn *fn)
 {
-	counts->number = 0;
+	report->number = 0;
 	for (const struct t_suite *s = suites; s->name; s++) {
 		for (const struct t_case *c = s->cases; c->name; c++) {
-			for (size_t i = 0; i < sizeof(run_targets) / sizeof(*run_targets); i++) {
+			for (size_t i = 0; i < RUN_TARGETS; i++) {
 				char name[256];
 
 				if (!run_wants(opt, s, c, &run_targets[i]))
 					continue;
-				counts->number++;
+				report->number++;
 				snprintf(name, sizeof(name), "%s: %s [%s]", c->clauses, c->name,
 					 run_targets[i].name);
-				fn(opt, counts, name, c, &run_targets[i]);
+				fn(opt, report, name, c, &run_targets[i]);
 			}
 		}
 	}
@@ -300,13 +249,13 @@ static void run_each(const struct run_options *opt, const struct t_suite *suites
 static _Noreturn void run_usage(const char *program)
 {
 	fprintf(stderr,
-		"Usage: %s [--list] [--target T] [--clause C] [--case NAME] [--timeout S] "
-		"[--here]\n"
-		"       [OPERATION...]\n"
+		"Usage: %s [--list] [--target T] [--backend B] [--mem M] [--clause C] [--case "
+		"NAME]\n"
+		"       [--timeout S] [--format tap|table|json] [--here] [OPERATION...]\n"
 		"T may be a beginning (engine, kernel/anon), C a clause (copy.3) or an "
 		"operation.\n",
 		program);
-	exit(2);
+	exit(RUN_USAGE);
 }
 
 static const char *run_value(int argc, char **argv, int *i)
@@ -316,50 +265,170 @@ static const char *run_value(int argc, char **argv, int *i)
 	return argv[*i];
 }
 
+static const struct report_ops *run_format(const char *program, const char *name)
+{
+	for (size_t i = 0; i < sizeof(run_formats) / sizeof(*run_formats); i++)
+		if (!strcmp(run_formats[i]->name, name))
+			return run_formats[i];
+	run_usage(program);
+}
+
+/* Options with a value; false: it is none of them. */
+static bool run_parse_value(int argc, char **argv, int *i, struct run_options *opt)
+{
+	const char *name = argv[*i];
+
+	if (!strcmp(name, "--target"))
+		opt->target = run_value(argc, argv, i);
+	else if (!strcmp(name, "--backend"))
+		opt->backend = run_value(argc, argv, i);
+	else if (!strcmp(name, "--mem"))
+		opt->mem = run_value(argc, argv, i);
+	else if (!strcmp(name, "--clause"))
+		opt->clause = run_value(argc, argv, i);
+	else if (!strcmp(name, "--case"))
+		opt->name = run_value(argc, argv, i);
+	else if (!strcmp(name, "--timeout"))
+		opt->timeout_s = atoi(run_value(argc, argv, i));
+	else if (!strcmp(name, "--format"))
+		opt->format = run_format(argv[0], run_value(argc, argv, i));
+	else
+		return false;
+	return true;
+}
+
 static void run_parse(int argc, char **argv, struct run_options *opt)
 {
 	const char *timeout = getenv("UF_TEST_TIMEOUT");
 	int i;
 
 	opt->program = argv[0];
+	opt->format = &report_tap;
 	opt->timeout_s = timeout ? atoi(timeout) : 20;
 	for (i = 1; i < argc && argv[i][0] == '-'; i++) {
 		if (!strcmp(argv[i], "--list"))
 			opt->list = true;
 		else if (!strcmp(argv[i], "--here"))
 			opt->here = true;
-		else if (!strcmp(argv[i], "--target"))
-			opt->target = run_value(argc, argv, &i);
-		else if (!strcmp(argv[i], "--clause"))
-			opt->clause = run_value(argc, argv, &i);
-		else if (!strcmp(argv[i], "--case"))
-			opt->name = run_value(argc, argv, &i);
-		else if (!strcmp(argv[i], "--timeout"))
-			opt->timeout_s = atoi(run_value(argc, argv, &i));
-		else
+		else if (!run_parse_value(argc, argv, &i, opt))
 			run_usage(argv[0]);
 	}
 	opt->suites = argv + i;
-	if (opt->timeout_s <= 0)
-		run_usage(argv[0]);
+	if (opt->timeout_s > 0)
+		return;
+	fprintf(stderr, "%s: --timeout and UF_TEST_TIMEOUT are seconds, 1 at least\n", argv[0]);
+	exit(RUN_USAGE);
+}
+
+/* --- Are there such things? If not, which ones are there? --- */
+
+static void run_check_part(const char *program, const char *option, enum verdict_part part,
+			   const char *value)
+{
+	char name[VERDICT_NAME];
+
+	for (size_t i = 0; i < RUN_TARGETS; i++)
+		if (run_is(&run_targets[i], part, value))
+			return;
+	fprintf(stderr, "%s: %s=%s: there is", program, option, value);
+	for (size_t i = 0; i < RUN_TARGETS; i++) {
+		size_t before = 0;
+
+		verdict_part(&run_targets[i], part, name);
+		while (!run_is(&run_targets[before], part, name))
+			before++;
+		if (before == i)
+			fprintf(stderr, " %s", name);
+	}
+	fputc('\n', stderr);
+	exit(RUN_USAGE);
+}
+
+/* Every clause that a row names, or those of an operation. */
+static void run_collect_clauses(struct verdicts *all, const char *operation)
+{
+	for (const struct t_suite *s = all->suites; s->name; s++)
+		for (const struct t_case *c = s->cases; c->name; c++)
+			verdict_add(all, c->clauses, 0, VERDICT_NONE, "");
+	verdict_finish(all, operation);
+}
+
+static void run_check_clause(const char *program, const char *wanted, const struct t_suite *suites)
+{
+	struct verdicts all = {.suites = suites, .ntargets = 1};
+	char operation[VERDICT_NAME];
+
+	run_collect_clauses(&all, wanted);
+	if (!all.nclauses) {
+		snprintf(operation, sizeof(operation), "%.*s", (int)strcspn(wanted, "."), wanted);
+		run_collect_clauses(&all, operation);
+		fprintf(stderr, "%s: --clause=%s: there is", program, wanted);
+		for (size_t i = 0; i < all.nclauses; i++)
+			fprintf(stderr, " %s", all.clauses[i].name);
+		/* Several suites of an operation stand together. */
+		for (size_t i = 0; !all.nclauses && suites[i].name; i++)
+			if (!i || strcmp(suites[i].name, suites[i - 1].name) != 0)
+				fprintf(stderr, " %s", suites[i].name);
+		fputc('\n', stderr);
+		exit(RUN_USAGE);
+	}
+	verdict_free(&all);
+}
+
+static void run_check(const struct run_options *opt, const struct t_suite *suites)
+{
+	if (opt->backend)
+		run_check_part(opt->program, "--backend", VERDICT_BACKEND, opt->backend);
+	if (opt->mem)
+		run_check_part(opt->program, "--mem", VERDICT_MEM, opt->mem);
+	if (opt->clause)
+		run_check_clause(opt->program, opt->clause, suites);
+}
+
+/* Everything, and what it says. Returns the exit status. */
+static int run_all(const struct run_options *opt, const struct t_suite *suites,
+		   struct report *report)
+{
+	bool well;
+
+	report->nrows = report->number;
+	if (opt->format->begin)
+		opt->format->begin(report);
+	run_each(opt, suites, report, run_one);
+	run_progress(opt, report, NULL);
+	verdict_finish(&report->verdicts, opt->clause);
+	if (opt->format->end)
+		opt->format->end(report);
+	well = fflush(stdout) == 0 && !ferror(stdout);
+	if (!well)
+		perror(opt->program);
+	verdict_free(&report->verdicts);
+	return !well ? REPORT_BROKEN : report->failed ? 1 : 0;
 }
 
 int t_main(int argc, char **argv, const struct t_suite *suites)
 {
+	char self[PATH_MAX];
+	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
 	struct run_options opt = {0};
-	struct run_counts counts = {0};
+	struct report report = {
+		.targets = run_targets,
+		.verdicts = {.suites = suites, .ntargets = RUN_TARGETS},
+	};
 
 	run_parse(argc, argv, &opt);
-	run_each(&opt, suites, &counts, run_list);
+	run_check(&opt, suites);
+	self[n > 0 ? n : 0] = 0;
+	report.program = opt.program;
+	report.self = n > 0 ? self : opt.program;
+	run_each(&opt, suites, &report, run_list);
 	if (opt.list)
 		return 0;
-	if (!counts.number) {
-		fprintf(stderr, "%s: no such test\n", argv[0]);
-		return 2;
+	if (!report.number) {
+		fprintf(stderr, "%s: no test is all of that\n", argv[0]);
+		return RUN_USAGE;
 	}
 	if (opt.here)
-		run_each(&opt, suites, &counts, run_here);
-	printf("1..%d\n", counts.number);
-	run_each(&opt, suites, &counts, run_one);
-	return counts.failed ? 1 : 0;
+		run_each(&opt, suites, &report, run_here);
+	return run_all(&opt, suites, &report);
 }
