@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # usage: doctor.sh TOOL FILTER [sanitized]: does `userfault doctor' name the layer that refuses?
 # The layers are made here: a seccomp filter, missing privileges, an unreadable device. TAP.
+# says.sh stands beside this file.
+# shellcheck disable=SC1091
 tool=$(realpath "$1")
 filter=$(realpath "$2")
 sysctl=/proc/sys/vm/unprivileged_userfaultfd
@@ -9,37 +11,7 @@ device=/dev/userfaultfd
 
 dir=$(mktemp -d) || exit 1
 trap 'rm -rf "$dir"' EXIT
-number=0
-failures=0
-
-# says NAME STATUS PATTERN COMMAND...: its exit status, and a pattern in what it says, of which all
-# blanks are one.
-says()
-{
-	number=$((number + 1))
-	name=$1
-	want=$2
-	pattern=$3
-	shift 3
-	"$@" >"$dir/out" 2>&1
-	got=$?
-	if [ $got -eq 77 ] && [ "$want" -ne 77 ]; then
-		echo "ok $number - $name # SKIP $(head -n 1 "$dir/out")"
-	elif [ $got -eq "$want" ] && tr -s ' \n' '  ' <"$dir/out" | grep -q -e "$pattern"; then
-		echo "ok $number - $name"
-	else
-		echo "not ok $number - $name"
-		echo "# $*: status $got (expected $want), said (expected $pattern):"
-		sed 's/^/# /' "$dir/out"
-		failures=$((failures + 1))
-	fi
-}
-
-skip()
-{
-	number=$((number + 1))
-	echo "ok $number - $1 # SKIP $2"
-}
+. "$(dirname "$0")/says.sh"
 
 # The JSON on standard input, as the expression over d.
 json()
@@ -167,5 +139,4 @@ else
 	fi
 fi
 
-echo "1..$number"
-[ $failures -eq 0 ]
+says_finish
