@@ -18,6 +18,7 @@
 
 int uf_cmd_run(int argc, char **argv);
 int uf_cmd_doctor(int argc, char **argv);
+int uf_cmd_conform(int argc, char **argv);
 
 /* --- program.c: what kind of program a file is --- */
 

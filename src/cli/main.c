@@ -13,6 +13,7 @@ static const struct {
 } commands[] = {
 	{"run", uf_cmd_run, "run a program with a userfaultfd that works"},
 	{"doctor", uf_cmd_doctor, "tell what works here, what does not, and why"},
+	{"conform", uf_cmd_conform, "test every rule of userfaultfd on every backend"},
 };
 
 static void usage(FILE *to)

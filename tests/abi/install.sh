@@ -45,7 +45,9 @@ files()
 {
 	installed include/userfault.h include/userfault/uapi.h bin/userfault \
 		libuserfault.so libuserfault.so.0 pkgconfig/userfault.pc \
+		libexec/userfault/conform \
 		share/man/man1/userfault.1 share/man/man1/userfault-run.1 \
+		share/man/man1/userfault-conform.1 \
 		share/man/man3/userfault.3
 }
 
@@ -111,6 +113,12 @@ tool_run()
 		grep -q "$root.*/libuserfault-preload.so" /proc/self/maps
 }
 
+# So is the program with the conformance tests.
+tool_conform()
+{
+	run "$(find "$root" -path '*/bin/userfault')" conform --backend=engine --clause=copy.3
+}
+
 result "meson install" install_all
 result "the files" files
 result "a man page by the name of every function" pages
@@ -123,4 +131,5 @@ else
 fi
 result "userfault --version" tool
 result "userfault run, in a tree that was moved" tool_run
+result "userfault conform, there" tool_conform
 finish
