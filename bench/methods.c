@@ -13,20 +13,23 @@ enum {
 
 #define FLOOR(text, is_shared, self)                                                               \
 	{                                                                                          \
-		.name = text, .kind = BENCH_FLOOR, .shared = is_shared, .floor = self,             \
+		.name = text, .kind = BENCH_PLAIN, .shared = is_shared, .floor = self,             \
 		.kernel = -1                                                                       \
 	}
 
 #define KERNEL(text, how, is_shared)                                                               \
 	{                                                                                          \
-		.name = text, .kind = how, .backend = UF_BACKEND_KERNEL, .shared = is_shared,      \
-		.floor = (is_shared) ? FLOOR_SHARED : FLOOR_ANON, .kernel = -1                     \
+		.name = text, .kind = how, .choice = {.backend = UF_BACKEND_KERNEL},               \
+		.shared = is_shared, .floor = (is_shared) ? FLOOR_SHARED : FLOOR_ANON,             \
+		.kernel = -1                                                                       \
 	}
 
 #define ENGINE(text, how, is_shared, trap_choice, fill_choice, equivalent)                         \
 	{                                                                                          \
-		.name = text, .kind = how, .backend = UF_BACKEND_ENGINE, .shared = is_shared,      \
-		.trap = UF_TRAP_CHOICE_##trap_choice, .fill = UF_FILL_CHOICE_##fill_choice,        \
+		.name = text, .kind = how, .shared = is_shared,                                    \
+		.choice = {.backend = UF_BACKEND_ENGINE,                                           \
+			   .trap = UF_TRAP_CHOICE_##trap_choice,                                   \
+			   .fill = UF_FILL_CHOICE_##fill_choice},                                  \
 		.floor = (is_shared) ? FLOOR_SHARED : FLOOR_ANON, .kernel = equivalent             \
 	}
 
@@ -55,10 +58,4 @@ const struct bench_pattern bench_patterns[BENCH_PATTERNS] = {
 	{"in order, write", .random = false, .write = true},
 	{"at random, read", .random = true, .write = false},
 	{"at random, write", .random = true, .write = true},
-};
-
-const char *const bench_placements[BENCH_PLACEMENTS] = {
-	[BENCH_ONE_THREAD] = "one thread",
-	[BENCH_ONE_CPU] = "one CPU",
-	[BENCH_TWO_CPUS] = "two CPUs",
 };

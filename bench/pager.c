@@ -10,7 +10,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "bench.h"
+#include "common.h"
 
 static int kernel_create(void)
 {
@@ -31,53 +31,69 @@ static int kernel_create(void)
 	return fd;
 }
 
-static int kernel_open(struct bench_pager *p, uint64_t features, char *addr, size_t len)
+static int kernel_ioctl(struct bench_pager *p, unsigned long request, void *arg)
 {
-	struct uf_io_api api = {.api = UF_UAPI_API, .features = features};
-	struct uf_io_register reg = {.range = {(uintptr_t)addr, len},
-				     .mode = UF_REGISTER_MODE_MISSING};
-	int err;
-
-	p->fd = kernel_create();
-	if (p->fd < 0)
-		return p->fd;
-	if (!ioctl(p->fd, UF_IOC_API, &api) && !ioctl(p->fd, UF_IOC_REGISTER, &reg))
-		return 0;
-	err = -errno;
-	close(p->fd);
-	return err;
+	return ioctl(p->fd, request, arg) ? -errno : 0;
 }
 
-static int engine_open(struct bench_pager *p, uint64_t features, char *addr, size_t len)
+static int engine_open(struct bench_pager *p)
 {
 	struct uf_options options = UF_OPTIONS_INIT;
-	int err;
 
 	options.backend = UF_BACKEND_ENGINE;
-	options.trap = p->method->trap;
-	options.fill = p->method->fill;
-	err = uf_open(&options, O_CLOEXEC, &p->uf);
-	if (err)
-		return err;
-	err = uf_api(p->uf, features, NULL, NULL);
-	if (!err)
-		err = uf_register(p->uf, addr, len, UF_REGISTER_MODE_MISSING, NULL);
-	if (err)
-		uf_close(p->uf);
-	return err;
+	options.trap = p->choice->trap;
+	options.fill = p->choice->fill;
+	return uf_open(&options, O_CLOEXEC, &p->uf);
 }
 
-int bench_pager_open(struct bench_pager *p, const struct bench_method *m, char *addr, size_t len)
+static int kernel_open(struct bench_pager *p)
 {
-	uint64_t features = m->kind == BENCH_INLINE ? UF_FEATURE_SIGBUS : 0;
+	p->fd = kernel_create();
+	return p->fd < 0 ? p->fd : 0;
+}
 
-	if (m->shared)
-		features |= UF_FEATURE_MISSING_SHMEM;
-	p->method = m;
-	if (m->kind == BENCH_FLOOR)
-		return 0;
-	return m->backend == UF_BACKEND_KERNEL ? kernel_open(p, features, addr, len)
-					       : engine_open(p, features, addr, len);
+int bench_pager_open(struct bench_pager *p, const struct bench_choice *choice, uint64_t features)
+{
+	struct uf_io_api api = {.api = UF_UAPI_API, .features = features};
+	int err;
+
+	p->choice = choice;
+	err = choice->backend == UF_BACKEND_KERNEL ? kernel_open(p) : engine_open(p);
+	if (err)
+		return err;
+	err = bench_pager_ioctl(p, UF_IOC_API, &api);
+	if (err)
+		bench_pager_close(p);
+	return err == -EINVAL ? -ENOTSUP : err;
+}
+
+int bench_pager_register(struct bench_pager *p, char *addr, size_t len, uint64_t mode)
+{
+	struct uf_io_register reg = {.range = {(uintptr_t)addr, len}, .mode = mode};
+
+	return bench_pager_ioctl(p, UF_IOC_REGISTER, &reg);
+}
+
+int bench_pager_ioctl(struct bench_pager *p, unsigned long request, void *arg)
+{
+	if (p->choice->backend == UF_BACKEND_KERNEL)
+		return kernel_ioctl(p, request, arg);
+	return uf_ioctl(p->uf, request, arg);
+}
+
+int bench_pager_copy(struct bench_pager *p, void *dst, const void *src, size_t len)
+{
+	struct uf_io_copy copy = {.dst = (uintptr_t)dst, .src = (uintptr_t)src, .len = len};
+
+	return bench_pager_ioctl(p, UF_IOC_COPY, &copy);
+}
+
+int bench_pager_protect(struct bench_pager *p, void *addr, size_t len, bool protect)
+{
+	struct uf_io_writeprotect wp = {.range = {(uintptr_t)addr, len},
+					.mode = protect ? UF_WRITEPROTECT_MODE_WP : 0};
+
+	return bench_pager_ioctl(p, UF_IOC_WRITEPROTECT, &wp);
 }
 
 uintptr_t bench_pager_read(struct bench_pager *p, int *err)
@@ -86,7 +102,7 @@ uintptr_t bench_pager_read(struct bench_pager *p, int *err)
 	ssize_t n;
 
 	*err = 0;
-	if (p->method->backend == UF_BACKEND_KERNEL) {
+	if (p->choice->backend == UF_BACKEND_KERNEL) {
 		n = read(p->fd, &msg, sizeof(msg));
 		if (n < 0)
 			*err = -errno;
@@ -98,20 +114,9 @@ uintptr_t bench_pager_read(struct bench_pager *p, int *err)
 	return msg.arg.pagefault.address;
 }
 
-int bench_pager_copy(struct bench_pager *p, uintptr_t dst, const void *src, size_t len)
-{
-	struct uf_io_copy copy = {.dst = dst, .src = (uintptr_t)src, .len = len};
-
-	if (p->method->backend != UF_BACKEND_KERNEL)
-		return uf_copy(p->uf, (void *)dst, src, len, 0, NULL);
-	return ioctl(p->fd, UF_IOC_COPY, &copy) ? -errno : 0;
-}
-
 void bench_pager_close(struct bench_pager *p)
 {
-	if (p->method->kind == BENCH_FLOOR)
-		return;
-	if (p->method->backend == UF_BACKEND_KERNEL)
+	if (p->choice->backend == UF_BACKEND_KERNEL)
 		close(p->fd);
 	else
 		uf_close(p->uf);

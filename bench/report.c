@@ -3,44 +3,10 @@
  * Owns what is told of the results: a table for people, a file for programs.
  * A row that was not measured is in neither.
  */
-#include <errno.h>
-#include <jansson.h>
-#include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/utsname.h>
 
 #include "bench.h"
-
-static int report_compare(const void *a, const void *b)
-{
-	double x = *(const double *)a;
-	double y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
-bool bench_stats(const struct bench_setting *s, const struct bench_result *result,
-		 const struct bench_result *base, struct bench_stats *stats)
-{
-	double *sorted = malloc((size_t)s->rounds * sizeof(*sorted));
-	int n;
-
-	for (n = 0; sorted && n < s->rounds; n++) {
-		if (result->ns[n] <= 0 || (base && base->ns[n] <= 0))
-			break;
-		sorted[n] = result->ns[n] / (base ? base->ns[n] : 1);
-	}
-	if (sorted && n == s->rounds) {
-		qsort(sorted, (size_t)n, sizeof(*sorted), report_compare);
-		stats->min = sorted[0];
-		stats->median = n % 2 ? sorted[n / 2] : (sorted[n / 2 - 1] + sorted[n / 2]) / 2;
-		stats->max = sorted[n - 1];
-	}
-	free(sorted);
-	return n == s->rounds && sorted;
-}
 
 /* --- For people --- */
 
@@ -62,7 +28,7 @@ static bool report_base(enum report_table table, const struct bench_result *resu
 		*base = &results[bench_index(m->floor, pattern, BENCH_ONE_THREAD)];
 	else if (table == REPORT_KERNEL && m->kernel >= 0)
 		*base = &results[bench_index(m->kernel, pattern, placement)];
-	return table == REPORT_NS || (*base && m->kind != BENCH_FLOOR);
+	return table == REPORT_NS || (*base && m->kind != BENCH_PLAIN);
 }
 
 static bool report_cell(const struct bench_setting *s, const struct bench_result *results,
@@ -132,11 +98,6 @@ void bench_print(const struct bench_setting *s, const struct bench_result *resul
 
 /* --- For programs --- */
 
-static double report_round(double x)
-{
-	return round(x * 1000) / 1000;
-}
-
 static void report_row(json_t *rows, const struct bench_setting *s,
 		       const struct bench_result *results, enum report_table table, int method,
 		       int pattern, int placement)
@@ -152,10 +113,7 @@ static void report_row(json_t *rows, const struct bench_setting *s,
 	snprintf(name, sizeof(name), "%s / %s, %s, %s", m->name,
 		 bench_methods[table == REPORT_FLOOR ? m->floor : m->kernel].name,
 		 bench_patterns[pattern].name, bench_placements[placement]);
-	json_array_append_new(rows, json_pack("{s:s, s:s, s:f, s:f, s:f, s:n, s:n}", "name", name,
-					      "unit", "ratio", "min", report_round(st.min),
-					      "median", report_round(st.median), "max",
-					      report_round(st.max), "target", "met"));
+	json_array_append_new(rows, bench_json_row(name, "ratio", &st, 0, false));
 }
 
 static json_t *report_rows(const struct bench_setting *s, const struct bench_result *results)
@@ -174,49 +132,7 @@ static json_t *report_rows(const struct bench_setting *s, const struct bench_res
 	return rows;
 }
 
-/* The value of the first line of /proc/cpuinfo that begins with KEY; empty if none does. */
-static void report_cpuinfo(const char *key, char *value, size_t size)
-{
-	char line[4096];
-	FILE *f = fopen("/proc/cpuinfo", "r");
-
-	value[0] = '\0';
-	while (f && !value[0] && fgets(line, sizeof(line), f)) {
-		char *colon = strchr(line, ':');
-
-		if (strncmp(line, key, strlen(key)) || !colon)
-			continue;
-		line[strcspn(line, "\n")] = '\0';
-		snprintf(value, size, "%s", colon + 1 + strspn(colon + 1, " \t"));
-	}
-	if (f)
-		fclose(f);
-}
-
-static json_t *report_machine(const struct bench_setting *s)
-{
-	char model[256], flags[4096];
-	struct utsname un;
-
-	if (uname(&un))
-		return NULL;
-	report_cpuinfo("model name", model, sizeof(model));
-	report_cpuinfo("flags", flags, sizeof(flags));
-	return json_pack("{s:s, s:s, s:s, s:b, s:i, s:i, s:i, s:i, s:s}", "kernel", un.release,
-			 "arch", un.machine, "cpu", model, "virtual",
-			 strstr(flags, "hypervisor") != NULL, "cpus", s->cpu[1] < 0 ? 1 : 2,
-			 "page_size", (int)s->page_size, "pages", (int)s->npages, "rounds",
-			 s->rounds, "version", uf_version());
-}
-
 int bench_write(const struct bench_setting *s, const struct bench_result *results)
 {
-	json_t *root = json_pack("{s:o, s:o}", "machine", report_machine(s), "rows",
-				 report_rows(s, results));
-	int err = root ? 0 : -ENOMEM;
-
-	if (!err && json_dump_file(root, s->output, JSON_INDENT(1) | JSON_REAL_PRECISION(6)))
-		err = errno ? -errno : -EIO;
-	json_decref(root);
-	return err;
+	return bench_json_write(s, json_pack("{s:o}", "rows", report_rows(s, results)));
 }
