@@ -6,7 +6,7 @@
 #   make check                install what is missing, build, run all tests
 #   make check SANITIZE=...   address,undefined or thread: in a build of their own
 #   make soak                 stress and seeds for an hour, or SOAK_MINUTES
-#   make bench                measure, and write bench/results/latest.json
+#   make bench                measure, and write bench/results/latest.json and operations.json
 #   make install              PREFIX (/usr/local) and DESTDIR are obeyed
 #   make clean
 
@@ -38,7 +38,9 @@ soak:
 bench: all
 	@mkdir -p bench/results
 	@$(BUILD)/bench/fault-bench --output=bench/results/latest.json $(BENCH_ARGS)
-	@echo; echo "wrote bench/results/latest.json"
+	@echo
+	@$(BUILD)/bench/op-bench --output=bench/results/operations.json $(BENCH_ARGS)
+	@echo; echo "wrote bench/results/latest.json and bench/results/operations.json"
 
 # The prefix is compiled in: the tool looks there for the library that it preloads.
 install:

@@ -73,8 +73,8 @@ struct bench_pager {
 };
 
 /*
- * With the handshake. Returns 0 or -errno; -ENOTSUP: the userfaultfd is there,
- * and does not have these FEATURES.
+ * With the handshake. Returns 0 or -errno; -ENOPROTOOPT: the userfaultfd is
+ * there, and does not have these FEATURES.
  */
 int bench_pager_open(struct bench_pager *p, const struct bench_choice *choice, uint64_t features);
 int bench_pager_register(struct bench_pager *p, char *addr, size_t len, uint64_t mode);
@@ -122,7 +122,7 @@ struct bench_faults {
 	/* npages of the setting, and BENCH_FAULTS_MORE. */
 	char *memory;
 	uint32_t *order;
-	size_t resolved; /* faults of the setting's pages; by one thread, read after it has ended */
+	size_t resolved; /* faults; counted by one thread, to be read when it has ended */
 };
 
 /*
@@ -170,9 +170,9 @@ bool bench_stats(const struct bench_setting *s, const struct bench_result *resul
 
 /* --- json.c: for programs --- */
 
-/* A row; TARGET 0: nothing is promised of it, else MET says whether it is kept. */
+/* A row; TARGET NULL: nothing is promised of it, else MET says whether it is kept. */
 json_t *bench_json_row(const char *name, const char *unit, const struct bench_stats *st,
-		       double target, bool met);
+		       const double *target, bool met);
 /* ROOT with the machine put into it to the setting's output. Takes ROOT. 0 or -errno. */
 int bench_json_write(const struct bench_setting *s, json_t *root);
 

@@ -14,13 +14,12 @@ static double json_round(double x)
 }
 
 json_t *bench_json_row(const char *name, const char *unit, const struct bench_stats *st,
-		       double target, bool met)
+		       const double *target, bool met)
 {
 	return json_pack("{s:s, s:s, s:f, s:f, s:f, s:o, s:o}", "name", name, "unit", unit, "min",
 			 json_round(st->min), "median", json_round(st->median), "max",
-			 json_round(st->max), "target",
-			 target != 0 ? json_real(target) : json_null(), "met",
-			 target != 0 ? json_boolean(met) : json_null());
+			 json_round(st->max), "target", target ? json_real(*target) : json_null(),
+			 "met", target ? json_boolean(met) : json_null());
 }
 
 /* The value of the first line of /proc/cpuinfo that begins with KEY; empty if none does. */

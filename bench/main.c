@@ -43,9 +43,10 @@ static bool main_run_one(const struct bench_setting *s, struct bench_result *res
 	*ns = results[bench_index(method, pattern, placement)].rounds[0] = err;
 	if (pattern == 0 || err == -EPROTO)
 		fprintf(stderr, "%s, %s: not measured: %s\n", m->name, bench_placements[placement],
-			err == -EPROTO	 ? "it failed"
-			: err == -ENODEV ? "there is only one CPU"
-					 : strerror(-err));
+			err == -EPROTO	      ? "it failed"
+			: err == -ENODEV      ? "there is only one CPU"
+			: err == -ENOPROTOOPT ? "it does not have the features"
+					      : strerror(-err));
 	return err != -EPROTO;
 }
 

@@ -64,7 +64,7 @@ int bench_pager_open(struct bench_pager *p, const struct bench_choice *choice, u
 	err = bench_pager_ioctl(p, UF_IOC_API, &api);
 	if (err)
 		bench_pager_close(p);
-	return err == -EINVAL ? -ENOTSUP : err;
+	return err == -EINVAL ? -ENOPROTOOPT : err;
 }
 
 int bench_pager_register(struct bench_pager *p, char *addr, size_t len, uint64_t mode)

@@ -113,7 +113,7 @@ static void report_row(json_t *rows, const struct bench_setting *s,
 	snprintf(name, sizeof(name), "%s / %s, %s, %s", m->name,
 		 bench_methods[table == REPORT_FLOOR ? m->floor : m->kernel].name,
 		 bench_patterns[pattern].name, bench_placements[placement]);
-	json_array_append_new(rows, bench_json_row(name, "ratio", &st, 0, false));
+	json_array_append_new(rows, bench_json_row(name, "ratio", &st, NULL, false));
 }
 
 static json_t *report_rows(const struct bench_setting *s, const struct bench_result *results)
