@@ -54,7 +54,8 @@ static bool main_run_one(const struct bench_setting *s, struct bench_result *res
 		result[i].rounds[err || round < 0 ? 0 : round] = err ? err : figures[i];
 	if (err == -EPROTO) {
 		op_explain(op.row, err, text, sizeof(text));
-		fprintf(stderr, "%s, %s: %s\n", op.row->name, op.strategy->name, text);
+		fprintf(stderr, "%s, %s, %s: %s\n", op.row->name,
+			op.row->shared ? "shared" : "anon", op.strategy->name, text);
 	}
 	return err != -EPROTO;
 }

@@ -59,6 +59,8 @@ void op_explain(const struct op_row *row, int err, char *text, size_t size)
 		snprintf(text, size, "there is only one CPU");
 	else if (err == -ERANGE)
 		snprintf(text, size, "smaller than a page");
+	else if (err == -EDOM)
+		snprintf(text, size, "too little memory to tell");
 	else
 		snprintf(text, size, "%s", strerror(-err));
 }

@@ -107,15 +107,14 @@ static int space_fill(struct op *op, char *addr, size_t len, char *src)
 
 /*
  * The resident set grows by whole pages: so many pages are filled that a byte for
- * each makes whole ones, wherever the first of these bytes lies. Less if there
- * are not so many.
+ * each makes whole ones, wherever the first of these bytes lies. 0: there are too
+ * few.
  */
 static size_t space_len(const struct op *op)
 {
 	size_t whole = op->setting->page_size * op->setting->page_size;
-	size_t len = op_much(op);
 
-	return len < whole ? len : len / whole * whole;
+	return op_much(op) / whole * whole;
 }
 
 int op_run_footprint(struct op *op, double *figures)
@@ -123,7 +122,7 @@ int op_run_footprint(struct op *op, double *figures)
 	size_t len = space_len(op);
 	double resident, tables, npages = (double)(len / op->setting->page_size);
 	char *addr, *src;
-	int err = op_map(op, op->row->shared, SPACE_CHUNK + len, &addr);
+	int err = len ? op_map(op, op->row->shared, SPACE_CHUNK + len, &addr) : -EDOM;
 
 	if (!err)
 		err = op_map(op, false, SPACE_CHUNK, &src);
