@@ -134,7 +134,7 @@ static void report_print_saving(const struct bench_setting *s, const struct repo
 	if (!report_saving(s, cell, &st))
 		return;
 	report_place(cell, NULL);
-	printf(" %8.1f (%.1f-%.1f)%s\n", st.median, st.min, st.max,
+	printf(" %8.1f (%.1f to %.1f)%s\n", st.median, st.min, st.max,
 	       !cell->row->saves || cell->is_kernel ? ""
 	       : st.median > 0			    ? "  a saving, as promised"
 						    : "  promised: a saving");
@@ -164,7 +164,7 @@ static void report_print_refused(const struct bench_setting *s, const struct rep
 		return;
 	op_explain(cell->row, (int)cell->result->rounds[0], text, sizeof(text));
 	report_place(cell, NULL);
-	printf(" not measured: %s\n", text);
+	printf(" %s\n", text);
 }
 
 void op_print(const struct bench_setting *s, const struct bench_result *results)
@@ -179,11 +179,11 @@ void op_print(const struct bench_setting *s, const struct bench_result *results)
 	       "kernel: median (min-max)\n");
 	report_each(s, results, report_print_ratio, NULL);
 	printf("\nHow much less MOVE costs than COPY and MADV_DONTNEED of the source, in per cent: "
-	       "median (min-max)\n");
+	       "median (min to max)\n");
 	report_each(s, results, report_print_saving, NULL);
 	printf("\nTime and memory for registering, memory for a filled page: median (min-max)\n");
 	report_each(s, results, report_print_amount, NULL);
-	printf("\nNot measured\n");
+	printf("\nWhat was not measured, and why\n");
 	report_each(s, results, report_print_refused, NULL);
 }
 
