@@ -238,6 +238,27 @@ static void fault_object_swapped(struct t *t)
 	t_message_none(uf);
 }
 
+/* fallocate(2) gives the object pages that nobody has written. */
+static void fault_object_allocated(struct t *t)
+{
+	struct uf *uf = t_open(t, 0, 0);
+	size_t page = t->page;
+	char *addr = t_map(t, 8);
+	struct t_thread th = {0};
+
+	t_needs_linux();
+	CHECK_EQ(fallocate(t_map_fd(t, addr), 0, (off_t)page, (off_t)(2 * page)), 0);
+	CHECK_EQ(fallocate(t_map_fd(t, addr), 0, (off_t)(5 * page), (off_t)page), 0);
+	t_register(uf, addr, 8 * page);
+	CHECK_EQ(t_access(addr + page, T_READ).value, 0);
+	CHECK_EQ(t_access(addr + 5 * page, T_WRITE).sig, 0);
+	CHECK_RET(uf_zeropage(uf, addr + 2 * page, page, 0, NULL), -EEXIST);
+	CHECK_RET(uf_zeropage(uf, addr + 3 * page, 3 * page, 0, NULL), -EAGAIN);
+	t_thread_faults(t, &th, uf, addr + 6 * page, T_READ, 0);
+	t_fill(t, uf, addr + 6 * page, 3, 0);
+	t_thread_join(t, &th, 0);
+}
+
 static void fault_sigbus(struct t *t)
 {
 	static const enum t_access accesses[] = {T_READ, T_WRITE, T_MODIFY};
@@ -739,6 +760,7 @@ const struct t_case fault_cases[] = {
 	CASE("fault.4", fault_thread_id, T_ALL),
 	CASE("fault.5", fault_object_page, T_OBJECT),
 	CASE("fault.5, copy.9, zeropage.4", fault_object_swapped, T_OBJECT),
+	CASE("fault.5, zeropage.4", fault_object_allocated, T_FILE),
 	CASE("fault.6", fault_sigbus, T_ALL),
 	CASE("fault.6", fault_sigbus_inline, T_ALL),
 	CASE("fault.6", fault_user_mode_only, T_ALL),

@@ -20,6 +20,22 @@
 /* Descriptors of the program that are looked at. */
 #define OBJECT_FDS 4096
 
+/* cachestat(2), which Debian 12's headers lack. */
+#define OBJECT_SYS_CACHESTAT 451
+
+struct object_span {
+	uint64_t offset;
+	uint64_t len;
+};
+
+struct object_cache {
+	uint64_t present;
+	uint64_t dirty;
+	uint64_t writeback;
+	uint64_t evicted; /* of shared memory: in swap */
+	uint64_t recently_evicted;
+};
+
 struct object {
 	uint32_t refs;
 	int fd;
@@ -112,29 +128,59 @@ void ufi_object_forked(void)
 	memset(objects, 0, sizeof(objects));
 }
 
-int ufi_object_has(uint64_t token, uint64_t offset, uint64_t len, uint64_t page, uint8_t *vec)
+/*
+ * How many pages of the span the object has, in memory or in swap. Those that
+ * were only allocated count, as they do for the kernel.
+ */
+static long object_count(int fd, uint64_t offset, uint64_t len)
 {
-	int fd = objects[token - 1].fd;
-	uint64_t end = offset + len;
+	const struct object_span span = {offset, len};
+	struct object_cache cache;
+	long err = UF_SYS4(OBJECT_SYS_CACHESTAT, fd, &span, &cache, 0);
+
+	return err ? err : (long)(cache.present + cache.evicted);
+}
+
+/* Mostly a span has all of its pages or none. */
+static int object_ask(int fd, uint64_t offset, uint64_t len, uint64_t page, uint8_t *vec)
+{
+	long n = object_count(fd, offset, len);
+	uint64_t half = uf_align_up(len / 2, page);
+	int err;
+
+	if (n < 0)
+		return (int)n;
+	if (n == 0 || len == page || (uint64_t)n == len / page) {
+		memset(vec, n > 0, len / page);
+		return 0;
+	}
+	err = object_ask(fd, offset, half, page, vec);
+	return err ? err : object_ask(fd, offset + half, len - half, page, vec + half / page);
+}
+
+/* Before Linux 6.5. The next hole is not asked for: it may be far, and the way there long. */
+static int object_seek(int fd, uint64_t offset, uint64_t len, uint64_t page, uint8_t *vec)
+{
 	uint64_t at = offset;
 
 	memset(vec, 0, len / page);
-	while (at < end) {
+	while (at < offset + len) {
 		long data = UF_SYS3(SYS_lseek, fd, at, SEEK_DATA);
-		uint64_t data_end = at + page;
 
-		if (data == -ENXIO || (data >= 0 && (uint64_t)data >= end))
+		if (data == -ENXIO || (data >= 0 && (uint64_t)data >= offset + len))
 			return 0;
 		if (data < 0)
 			return (int)data;
 		at = uf_align_down((uint64_t)data, page);
-		if (len > page) {
-			long hole = UF_SYS3(SYS_lseek, fd, data, SEEK_HOLE);
-
-			data_end = hole > data ? uf_min((uint64_t)hole, end) : end;
-		}
-		for (; at < data_end && at < end; at += page)
-			vec[(at - offset) / page] = 1;
+		vec[(at - offset) / page] = 1;
+		at += page;
 	}
 	return 0;
+}
+
+int ufi_object_has(uint64_t token, uint64_t offset, uint64_t len, uint64_t page, uint8_t *vec)
+{
+	int fd = objects[token - 1].fd;
+
+	return object_ask(fd, offset, len, page, vec) ? object_seek(fd, offset, len, page, vec) : 0;
 }
