@@ -7,7 +7,10 @@
  *
  * A reservation is PROT_NONE and costs only addresses. The free parts of all
  * of them are one table sorted by address; who takes a part maps something
- * there, and whoever gives it back makes it PROT_NONE again.
+ * there, and whoever gives it back makes it PROT_NONE again. There are two of
+ * these tables: a change is made in the one that is not in force, so that a
+ * thread that is killed in the midst of it may lose addresses, but never has
+ * them given out twice.
  */
 #include "mmu/host/internal.h"
 
@@ -26,15 +29,21 @@ struct arena_span {
 	uint64_t end;
 };
 
+struct arena_table {
+	uint32_t n;
+	struct arena_span part[ARENA_PARTS];
+};
+
+static struct arena_table arena_tables[2];
+
 static struct {
 	struct ufi_lock lock;
 	/* Only grows: readers need no lock. */
 	struct arena_span whole[ARENAS];
 	_Atomic uint32_t nwhole;
 	/* Under the lock. */
-	struct arena_span part[ARENA_PARTS];
-	uint32_t nparts;
-} arena;
+	struct arena_table *_Atomic free;
+} arena = {.free = &arena_tables[0]};
 
 /* 0: no. */
 static uint64_t arena_map(uint64_t addr, uint64_t len, int prot, int flags)
@@ -45,36 +54,43 @@ static uint64_t arena_map(uint64_t addr, uint64_t len, int prot, int flags)
 	return p < 0 && p > -4096 ? 0 : (uint64_t)p;
 }
 
-static void arena_remove_part(uint32_t i)
+/*
+ * The parts from I on, OLD of them, are replaced by these, NEW of them. With a
+ * full table the addresses are lost, and nothing else is.
+ */
+static void arena_replace(uint32_t i, uint32_t old, const struct arena_span *part, uint32_t new)
 {
-	arena.nparts--;
-	memmove(&arena.part[i], &arena.part[i + 1], (arena.nparts - i) * sizeof(arena.part[0]));
+	const struct arena_table *now = arena.free;
+	struct arena_table *next = &arena_tables[now == &arena_tables[0]];
+
+	if (now->n - old + new > ARENA_PARTS)
+		return;
+	memcpy(next->part, now->part, i * sizeof(*part));
+	memcpy(&next->part[i], part, new * sizeof(*part));
+	memcpy(&next->part[i + new], &now->part[i + old], (now->n - i - old) * sizeof(*part));
+	next->n = now->n - old + new;
+	arena.free = next;
 }
 
-/* With a full table the addresses are lost, and nothing else is. */
+/* One with its neighbours. */
 static void arena_insert_part(uint64_t start, uint64_t end)
 {
+	const struct arena_table *now = arena.free;
+	struct arena_span part = {start, end};
 	uint32_t i = 0;
+	uint32_t old = 0;
 
-	while (i < arena.nparts && arena.part[i].start < start)
+	while (i < now->n && now->part[i].end < start)
 		i++;
-	if (i > 0 && arena.part[i - 1].end == start) {
-		arena.part[i - 1].end = end;
-		if (i < arena.nparts && arena.part[i].start == end) {
-			arena.part[i - 1].end = arena.part[i].end;
-			arena_remove_part(i);
-		}
-		return;
+	if (i < now->n && now->part[i].end == start) {
+		part.start = now->part[i].start;
+		old++;
 	}
-	if (i < arena.nparts && arena.part[i].start == end) {
-		arena.part[i].start = start;
-		return;
+	if (i + old < now->n && now->part[i + old].start == end) {
+		part.end = now->part[i + old].end;
+		old++;
 	}
-	if (arena.nparts == ARENA_PARTS)
-		return;
-	memmove(&arena.part[i + 1], &arena.part[i], (arena.nparts - i) * sizeof(arena.part[0]));
-	arena.part[i] = (struct arena_span){start, end};
-	arena.nparts++;
+	arena_replace(i, old, &part, 1);
 }
 
 /*
@@ -105,15 +121,16 @@ static bool arena_grow(uint64_t len)
 
 static uint64_t arena_take_part(uint64_t len)
 {
-	for (uint32_t i = 0; i < arena.nparts; i++) {
-		struct arena_span *part = &arena.part[i];
-		uint64_t start = part->start;
+	const struct arena_table *now = arena.free;
 
-		if (part->end - start < len)
+	for (uint32_t i = 0; i < now->n; i++) {
+		struct arena_span rest = now->part[i];
+		uint64_t start = rest.start;
+
+		if (rest.end - start < len)
 			continue;
-		part->start += len;
-		if (part->start == part->end)
-			arena_remove_part(i);
+		rest.start += len;
+		arena_replace(i, 1, &rest, rest.start < rest.end);
 		return start;
 	}
 	return 0;
