@@ -171,7 +171,8 @@ UF_API UF_CHECK int uf_api(struct uf *uf, uint64_t features, uint64_t *have, uin
  *		address space; nothing mapped there; MODE zero, unknown, or not
  *		for this memory
  *	-EPERM	a shared mapping of an object that may not be written
- *	-EBUSY	another userfaultfd has it
+ *	-EBUSY	another userfaultfd has it; or this one, in a mode whose protection
+ *		MODE would drop
  *	-EOPNOTSUPP
  *		a trap or a way to fill was forced that this memory cannot have
  *	-ENOMEM
@@ -301,6 +302,36 @@ UF_API UF_CHECK int uf_poison(struct uf *uf, void *addr, size_t len, uint64_t mo
  * MT-Safe, AS-Safe. May-Block: for another call at the same page.
  */
 UF_API UF_CHECK int uf_writeprotect(struct uf *uf, void *addr, size_t len, uint64_t mode);
+
+/*
+ * Make pages inaccessible (MODE has UF_RWPROTECT_MODE_RWP), or accessible again
+ * and wake the threads that wait; follows UFFDIO_RWPROTECT of Linux 7.3. Content
+ * stays. The span may go over several mappings and over holes.
+ *
+ *	-EAGAIN	an event is pending that says how the memory has changed
+ *	-EINVAL	no handshake yet; unaligned, zero or wrapping range; MODE; what
+ *		the backend lacks
+ *	-ENOENT	nothing mapped, or a mapping without UF_REGISTER_MODE_RWP: nothing
+ *		is changed
+ *	-ENOMEM
+ *	-ESRCH	the memory's process is gone
+ *
+ * MT-Safe, AS-Safe. May-Block: for another call at the same page.
+ */
+UF_API UF_CHECK int uf_rwprotect(struct uf *uf, void *addr, size_t len, uint64_t mode);
+
+/*
+ * Enable and disable features after the handshake; follows UFFDIO_SET_MODE of
+ * Linux 7.3. ENABLE, DISABLE: UF_FEATURE_RWP_ASYNC is the only one that can be.
+ * Enabling it wakes every thread that waits in UF.
+ *
+ *	-EINVAL	no handshake yet; a bit in both; another bit; ENABLE without
+ *		UF_FEATURE_RWP; what the backend lacks
+ *	-ESRCH	the memory's process is gone
+ *
+ * MT-Safe, AS-Safe. May-Block: for calls and faults under way on registered ranges.
+ */
+UF_API UF_CHECK int uf_set_mode(struct uf *uf, uint64_t enable, uint64_t disable);
 
 /*
  * Move pages of private anonymous memory from SRC to DST, where they are

@@ -273,6 +273,20 @@ int uf_writeprotect(struct uf *uf, void *addr, size_t len, uint64_t mode)
 	return uf_ioctl(uf, UF_IOC_WRITEPROTECT, &wp);
 }
 
+int uf_rwprotect(struct uf *uf, void *addr, size_t len, uint64_t mode)
+{
+	struct uf_io_rwprotect rwp = {.range = range_of(addr, len), .mode = mode};
+
+	return uf_ioctl(uf, UF_IOC_RWPROTECT, &rwp);
+}
+
+int uf_set_mode(struct uf *uf, uint64_t enable, uint64_t disable)
+{
+	struct uf_io_set_mode set = {.enable = enable, .disable = disable};
+
+	return uf_ioctl(uf, UF_IOC_SET_MODE, &set);
+}
+
 int uf_move(struct uf *uf, void *dst, void *src, size_t len, uint64_t mode, size_t *done)
 {
 	struct uf_io_move move = {
