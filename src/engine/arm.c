@@ -74,7 +74,7 @@ int ufi_arm_apply(struct ufi_task *task, struct ufi_range *r, uint64_t start, ui
 
 	if (ufi_page_open(r, state))
 		return ops->open(task->mmu, r, start, end - start, state & UFI_PAGE_WP);
-	if (ufi_page_kind(state) == UFI_PAGE_UNKNOWN) /* closed as a part of its chunk */
+	if (ufi_page_whole(r, state))
 		return 0;
 	return ops->close(task->mmu, r, start, end - start);
 }
@@ -111,7 +111,7 @@ static int arm_adopt_run(struct ufi_task *task, struct ufi_range *r, uint64_t st
 			state = atomic_load(ufi_page_state(r, at));
 		}
 		run = ufi_page_alike(r, at, end, state);
-		state = (uint8_t)((state & UFI_PAGE_WP) | UFI_PAGE_PRESENT);
+		state = (uint8_t)((state & (UFI_PAGE_WP | UFI_PAGE_RWP)) | UFI_PAGE_PRESENT);
 		if (!err)
 			err = ufi_arm_apply(task, r, at, run, state);
 		if (err)
@@ -200,10 +200,31 @@ static int arm_rearm(struct ufi_task *task, struct ufi_range *r, struct ufi_ctx 
 	return err;
 }
 
+/*
+ * From open to armed where no access may slip in, as it would have to be told:
+ * the whole range is closed, and begins anew with what the page tables have.
+ * spec: rwprotect.18
+ */
+static int arm_shut(struct ufi_task *task, struct ufi_range *r, uint64_t modes)
+{
+	int err;
+
+	r->life = UFI_RANGE_ENDING; /* until it is whole again */
+	err = task->mmu->ops->close(task->mmu, r, r->start, r->end - r->start);
+	r->modes = modes;
+	if (!err)
+		err = ufi_arm_adopt(task, r);
+	if (!err)
+		r->life = UFI_RANGE_KEPT;
+	return err;
+}
+
 int ufi_arm_change(struct ufi_task *task, struct ufi_range *r, struct ufi_ctx *ctx, uint64_t modes)
 {
 	const uint64_t arming = UF_REGISTER_MODE_MISSING | UF_REGISTER_MODE_MINOR;
 
+	if (r->ctx && (r->modes & UF_REGISTER_MODE_RWP) && !ufi_range_armed(r))
+		return arm_shut(task, r, modes);
 	if (!r->ctx || !(r->modes & arming) != !(modes & arming))
 		return arm_rearm(task, r, ctx, modes);
 	r->modes = modes;

@@ -4,6 +4,7 @@
  * hands with, used, released when nobody uses it any more, freed when nobody
  * waits in it any more.
  */
+#include "base/step.h"
 #include "engine/engine.h"
 
 #define CTX_WAITERS_SIZE (UFI_WAITERS * sizeof(struct ufi_waiter))
@@ -51,7 +52,8 @@ void ufi_ctx_unref(struct ufi_task *task, struct ufi_ctx *ctx)
 
 /*
  * Who is woken faults again and waits for the registry, so it may come first:
- * then nobody sleeps on if we are killed in between. spec: close.1, close.2, close.6
+ * then nobody sleeps on if we are killed in between.
+ * spec: close.1, close.2, close.6, rwprotect.22
  */
 static void ctx_release(struct ufi_task *task, struct ufi_ctx *ctx)
 {
@@ -90,7 +92,14 @@ static int ctx_api_refuse(struct ufi_task *task, uint64_t arg)
 	return ufi_user_out(task, arg, &zero, sizeof(zero)) ? -EFAULT : -EINVAL;
 }
 
-/* spec: api.1, api.2, api.4, api.5, api.6, api.10 */
+/* What asking for is EINVAL. spec: api.4, setmode.6 */
+static bool ctx_api_bad(uint64_t wanted)
+{
+	return (wanted & ~UFI_FEATURES) ||
+	       ((wanted & UF_FEATURE_RWP_ASYNC) && !(wanted & UF_FEATURE_RWP));
+}
+
+/* spec: api.1, api.2, api.4, api.5, api.6, api.10, setmode.7 */
 static int ctx_api(struct ufi_task *task, struct ufi_ctx *ctx, uint64_t arg)
 {
 	struct uf_io_api api;
@@ -100,12 +109,12 @@ static int ctx_api(struct ufi_task *task, struct ufi_ctx *ctx, uint64_t arg)
 	if (ufi_user_in(task, &api, arg, sizeof(api)))
 		return -EFAULT;
 	wanted = api.features;
-	if (api.api != UF_UAPI_API || (wanted & ~UFI_FEATURES))
+	if (api.api != UF_UAPI_API || ctx_api_bad(wanted))
 		return ctx_api_refuse(task, arg);
 
 	api.features = UFI_FEATURES;
 	api.ioctls = UINT64_C(1) << UF_NR_API | UINT64_C(1) << UF_NR_REGISTER |
-		     UINT64_C(1) << UF_NR_UNREGISTER;
+		     UINT64_C(1) << UF_NR_UNREGISTER | UINT64_C(1) << UF_NR_SET_MODE;
 	if (ufi_user_out(task, arg, &api, sizeof(api)))
 		return -EFAULT;
 	if (!atomic_compare_exchange_strong(&ctx->features, &none, wanted | UFI_CTX_READY))
@@ -120,7 +129,7 @@ static int ctx_register(struct ufi_task *task, struct ufi_ctx *ctx, uint64_t arg
 	uint64_t ioctls;
 	int err;
 
-	err = ufi_decode_register(task, arg, &op);
+	err = ufi_decode_register(task, arg, atomic_load(&ctx->features), &op);
 	if (!err)
 		err = ufi_register(task, ctx, &op, &ioctls);
 	if (err)
@@ -192,18 +201,41 @@ static int ctx_fill(struct ufi_task *task, struct ufi_ctx *ctx, uint64_t arg,
 	return err ? err : ctx_resolve(task, ctx, &op);
 }
 
-/* spec: writeprotect.9 */
-static int ctx_protect(struct ufi_task *task, struct ufi_ctx *ctx, uint64_t arg)
+/* spec: writeprotect.9, rwprotect.9 */
+static int ctx_protect(struct ufi_task *task, struct ufi_ctx *ctx, uint64_t arg, uint64_t mode)
 {
 	struct ufi_op_protect op;
 	int err;
 
-	err = ufi_decode_protect(task, arg, &op);
+	err = ufi_decode_protect(task, arg, mode, &op);
 	if (!err)
 		err = ufi_protect(task, &op);
 	if (!err && !op.protect && op.wake)
 		ufi_wake(task, ctx, op.span.start, op.span.end);
 	return err;
+}
+
+/*
+ * No fault is under way while the registry is ours: each is judged under the old
+ * mode or the new one. Who waits under the old one is woken first, and looks again
+ * when we are done. spec: setmode.3, setmode.4, setmode.5
+ */
+static int ctx_set_mode(struct ufi_task *task, struct ufi_ctx *ctx, uint64_t arg)
+{
+	struct ufi_op_set_mode op;
+	int err;
+
+	err = ufi_decode_set_mode(task, arg, atomic_load(&ctx->features), &op);
+	if (err)
+		return err;
+	ufi_rwlock_write(task, &ctx->mm->registry);
+	if (op.enable)
+		ufi_wake(task, ctx, 0, UINT64_MAX);
+	uf_step();
+	atomic_fetch_or(&ctx->features, op.enable);
+	atomic_fetch_and(&ctx->features, ~op.disable);
+	ufi_rwlock_write_end(task, &ctx->mm->registry);
+	return 0;
 }
 
 /* spec: api.7, api.8 */
@@ -229,7 +261,11 @@ static int ctx_dispatch(struct ufi_task *task, struct ufi_ctx *ctx, uint32_t req
 	case UF_IOC_POISON:
 		return ctx_fill(task, ctx, arg, UFI_FILL_POISON);
 	case UF_IOC_WRITEPROTECT:
-		return ctx_protect(task, ctx, arg);
+		return ctx_protect(task, ctx, arg, UF_REGISTER_MODE_WP);
+	case UF_IOC_RWPROTECT:
+		return ctx_protect(task, ctx, arg, UF_REGISTER_MODE_RWP);
+	case UF_IOC_SET_MODE:
+		return ctx_set_mode(task, ctx, arg);
 	}
 	return -EINVAL;
 }

@@ -71,17 +71,25 @@ int ufi_decode_span(struct ufi_task *task, uint64_t arg, struct ufi_span *op)
 	return decode_range(task, range.start, range.len, op);
 }
 
-/* spec: register.1 */
-int ufi_decode_register(struct ufi_task *task, uint64_t arg, struct ufi_op_register *op)
+/* spec: rwprotect.16 */
+static uint64_t decode_modes(uint64_t features)
 {
-	const uint64_t known =
-		UF_REGISTER_MODE_MISSING | UF_REGISTER_MODE_WP | UF_REGISTER_MODE_MINOR;
+	uint64_t known = UF_REGISTER_MODE_MISSING | UF_REGISTER_MODE_WP | UF_REGISTER_MODE_MINOR;
+
+	return known | (features & UF_FEATURE_RWP ? UF_REGISTER_MODE_RWP : 0);
+}
+
+/* spec: register.1, rwprotect.16 */
+int ufi_decode_register(struct ufi_task *task, uint64_t arg, uint64_t features,
+			struct ufi_op_register *op)
+{
+	const uint64_t both = UF_REGISTER_MODE_WP | UF_REGISTER_MODE_RWP;
 	struct uf_io_register reg;
 
 	/* The last member is the kernel's to write: it may lie on an unreadable page. */
 	if (ufi_user_in(task, &reg, arg, offsetof(struct uf_io_register, ioctls)))
 		return -EFAULT;
-	if (reg.mode == 0 || (reg.mode & ~known))
+	if (reg.mode == 0 || (reg.mode & ~decode_modes(features)) || (reg.mode & both) == both)
 		return -EINVAL;
 	op->modes = reg.mode;
 	return decode_range(task, reg.range.start, reg.range.len, &op->span);
@@ -154,8 +162,16 @@ int ufi_decode_fill(struct ufi_task *task, uint64_t arg, enum ufi_fill_kind kind
 	return 0;
 }
 
-/* spec: writeprotect.1, writeprotect.2 */
-int ufi_decode_protect(struct ufi_task *task, uint64_t arg, struct ufi_op_protect *op)
+_Static_assert(sizeof(struct uf_io_writeprotect) == sizeof(struct uf_io_rwprotect) &&
+		       offsetof(struct uf_io_writeprotect, mode) ==
+			       offsetof(struct uf_io_rwprotect, mode) &&
+		       UF_WRITEPROTECT_MODE_WP == UF_RWPROTECT_MODE_RWP &&
+		       UF_WRITEPROTECT_MODE_DONTWAKE == UF_RWPROTECT_MODE_DONTWAKE,
+	       "two arguments of one form");
+
+/* spec: writeprotect.1, writeprotect.2, rwprotect.1, rwprotect.2 */
+int ufi_decode_protect(struct ufi_task *task, uint64_t arg, uint64_t mode,
+		       struct ufi_op_protect *op)
 {
 	const uint64_t known = UF_WRITEPROTECT_MODE_WP | UF_WRITEPROTECT_MODE_DONTWAKE;
 	struct uf_io_writeprotect wp;
@@ -169,7 +185,25 @@ int ufi_decode_protect(struct ufi_task *task, uint64_t arg, struct ufi_op_protec
 	/* Who protects has nobody to wake, and may not say so. */
 	if ((wp.mode & ~known) || (wp.mode & known) == known)
 		return -EINVAL;
+	op->mode = mode;
 	op->protect = wp.mode & UF_WRITEPROTECT_MODE_WP;
 	op->wake = !(wp.mode & UF_WRITEPROTECT_MODE_DONTWAKE);
+	return 0;
+}
+
+/* spec: setmode.1, setmode.2 */
+int ufi_decode_set_mode(struct ufi_task *task, uint64_t arg, uint64_t features,
+			struct ufi_op_set_mode *op)
+{
+	struct uf_io_set_mode set;
+
+	if (ufi_user_in(task, &set, arg, sizeof(set)))
+		return -EFAULT;
+	if ((set.enable & set.disable) || ((set.enable | set.disable) & ~UF_FEATURE_RWP_ASYNC))
+		return -EINVAL;
+	if (set.enable && !(features & UF_FEATURE_RWP))
+		return -EINVAL;
+	op->enable = set.enable;
+	op->disable = set.disable;
 	return 0;
 }

@@ -36,7 +36,7 @@ struct ufi_ctx;
 #define UFI_FEATURES                                                                               \
 	(UF_FEATURE_PAGEFAULT_FLAG_WP | UF_FEATURE_MISSING_SHMEM | UF_FEATURE_SIGBUS |             \
 	 UF_FEATURE_THREAD_ID | UF_FEATURE_MINOR_SHMEM | UF_FEATURE_EXACT_ADDRESS |                \
-	 UF_FEATURE_WP_UNPOPULATED | UF_FEATURE_POISON)
+	 UF_FEATURE_WP_UNPOPULATED | UF_FEATURE_POISON | UF_FEATURE_RWP | UF_FEATURE_RWP_ASYNC)
 
 /* Page states of a range, shared by the pieces it is split into. */
 struct ufi_states {
@@ -44,7 +44,7 @@ struct ufi_states {
 	size_t size;
 	/*
 	 * The machine's protection may not be the same for all pages: some are
-	 * or were write-protected, or the program has changed it. And: some are or
+	 * or were protected, or the program has changed it. And: some are or
 	 * were poisoned. What either costs is spared as long as it has not been.
 	 */
 	_Atomic bool mixed;
@@ -191,7 +191,11 @@ struct ufi_ctx {
 	 * keeps it until its slot is taken again, for a closed context for ever.
 	 */
 	_Atomic uint32_t refs;
-	_Atomic uint64_t features; /* with UFI_CTX_READY, from UFFDIO_API on */
+	/*
+	 * With UFI_CTX_READY, from UFFDIO_API on. One of them can change later, with
+	 * the registry locked for writing: no fault sees both.
+	 */
+	_Atomic uint64_t features;
 	_Atomic uint32_t arrivals; /* counts messages: what a blocked reader parks on */
 
 	struct ufi_lock lock;
@@ -358,20 +362,32 @@ struct ufi_op_fill {
 	uint64_t result; /* address of the field for bytes done */
 };
 
+/* WRITEPROTECT and RWPROTECT. */
 struct ufi_op_protect {
 	struct ufi_span span;
+	uint64_t mode; /* UF_REGISTER_MODE_WP or _RWP: what the memory is registered for */
 	bool protect;
 	bool wake; /* when it is not protected any more */
 };
 
+struct ufi_op_set_mode {
+	uint64_t enable;
+	uint64_t disable;
+};
+
 int ufi_decode_span(struct ufi_task *task, uint64_t arg, struct ufi_span *op) UF_MUST_USE;
-int ufi_decode_register(struct ufi_task *task, uint64_t arg,
+/* FEATURES: those of the context, which some modes need. */
+int ufi_decode_register(struct ufi_task *task, uint64_t arg, uint64_t features,
 			struct ufi_op_register *op) UF_MUST_USE;
 int ufi_decode_copy(struct ufi_task *task, uint64_t arg, struct ufi_op_fill *op) UF_MUST_USE;
 /* ZEROPAGE, CONTINUE and POISON, whose arguments are alike. */
 int ufi_decode_fill(struct ufi_task *task, uint64_t arg, enum ufi_fill_kind kind,
 		    struct ufi_op_fill *op) UF_MUST_USE;
-int ufi_decode_protect(struct ufi_task *task, uint64_t arg, struct ufi_op_protect *op) UF_MUST_USE;
+/* MODE: as in the operation. */
+int ufi_decode_protect(struct ufi_task *task, uint64_t arg, uint64_t mode,
+		       struct ufi_op_protect *op) UF_MUST_USE;
+int ufi_decode_set_mode(struct ufi_task *task, uint64_t arg, uint64_t features,
+			struct ufi_op_set_mode *op) UF_MUST_USE;
 
 /* Arguments to and from the program, as a system call sees them: faults are waited for. */
 int ufi_user_in(struct ufi_task *task, void *to, uint64_t from, size_t n) UF_MUST_USE;

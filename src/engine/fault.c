@@ -159,7 +159,7 @@ static bool fault_found(struct ufi_task *task, struct ufi_range *r, uint64_t add
 /*
  * The fault is one that somebody shall resolve: a message, or what the context
  * has chosen instead. FLAGS tell its kind. -EBUSY: look again without the lock.
- * spec: fault.6, fault.20, copy.6
+ * spec: fault.6, fault.20, copy.6, rwprotect.20, rwprotect.21
  */
 static int fault_report(struct ufi_task *task, struct ufi_range *r, struct ufi_fault *f,
 			uint64_t flags,
@@ -211,6 +211,14 @@ static bool fault_stands_protected(struct ufi_task *task, struct ufi_range *r, u
 	return ufi_page_open(r, state) && (state & UFI_PAGE_WP);
 }
 
+static bool fault_stands_inaccessible(struct ufi_task *task, struct ufi_range *r, uint64_t addr,
+				      uint8_t state)
+{
+	(void)task;
+	(void)addr;
+	return ufi_page_there(r, state) && (state & UFI_PAGE_RWP);
+}
+
 /* The protections that permit it: what may be written may be read. spec: fault.1 */
 static uint32_t fault_grants(const struct ufi_fault *f)
 {
@@ -249,19 +257,39 @@ static int fault_missing(struct ufi_task *task, struct ufi_range *r, struct ufi_
 	return ufi_fill_map(task, r, addr) ? UFI_FAULT_SIGBUS : UFI_FAULT_RETRY;
 }
 
-/*
- * The page is protected in memory that is no longer registered for that: a
- * write ends it without a word. spec: register.20
- */
-static int fault_unprotect(struct ufi_task *task, struct ufi_range *r, uint64_t addr, uint8_t state)
+/* Pages from START on, of the kind that TO is, are as it says; ADDR has to be among them. */
+static int fault_become(struct ufi_task *task, struct ufi_range *r, uint64_t start, uint64_t end,
+			uint64_t addr, uint8_t to)
 {
-	uint64_t end = addr + r->page_size;
-	uint8_t to = state & (uint8_t)~UFI_PAGE_WP;
+	uint64_t claimed = ufi_claim(task, r, start, end, UFI_KIND(ufi_page_kind(to)), 0);
 	int err = 0;
 
-	if (ufi_claim(task, r, addr, end, UFI_KIND(ufi_page_kind(state)), 0) == end)
-		err = ufi_claim_apply(task, r, addr, end, to);
+	if (claimed > addr)
+		err = ufi_claim_apply(task, r, start, claimed, to);
+	else
+		ufi_claim_undo(task, r, start, claimed);
 	ufi_claim_end(task);
+	return err;
+}
+
+/*
+ * The access ends the page's protection, which FLAG is, without a word. Where the
+ * machine cannot tell one page more from those beside it, it ends theirs as well.
+ * (differences, 13)
+ */
+static int fault_unprotect(struct ufi_task *task, struct ufi_range *r, uint64_t addr, uint8_t state,
+			   uint8_t flag)
+{
+	uint64_t page = r->page_size;
+	uint64_t start = addr;
+	uint8_t to = state & (uint8_t)~flag;
+	int err = fault_become(task, r, addr, addr + page, addr, to);
+
+	if (err != -ENOMEM)
+		return err ? UFI_FAULT_SIGBUS : UFI_FAULT_RETRY;
+	while (start > r->start && atomic_load(ufi_page_state(r, start - page)) == state)
+		start -= page;
+	err = fault_become(task, r, start, ufi_page_alike(r, addr, r->end, state), addr, to);
 	return err ? UFI_FAULT_SIGBUS : UFI_FAULT_RETRY;
 }
 
@@ -286,7 +314,22 @@ static int fault_not_ours(struct ufi_task *task, struct ufi_range *r, struct ufi
 	return verdict;
 }
 
-/* The machine lets through what may be read, or more. spec: fault.14 */
+/* There and closed, to be told of any access. spec: rwprotect.11, setmode.3, setmode.8 */
+static int fault_inaccessible(struct ufi_task *task, struct ufi_range *r, struct ufi_fault *f,
+			      uint8_t state)
+{
+	uint64_t addr = uf_align_down(f->addr, r->page_size);
+
+	if (atomic_load(&r->ctx->features) & UF_FEATURE_RWP_ASYNC)
+		return fault_unprotect(task, r, addr, state, UFI_PAGE_RWP);
+	return fault_report(task, r, f, UF_PAGEFAULT_FLAG_RWP, fault_stands_inaccessible);
+}
+
+/*
+ * The machine lets through what may be read, or more. Protected in memory that
+ * is no longer registered for that a page is written to all the same.
+ * spec: fault.14, register.20
+ */
 static int fault_open(struct ufi_task *task, struct ufi_range *r, struct ufi_fault *f,
 		      uint8_t state)
 {
@@ -296,7 +339,7 @@ static int fault_open(struct ufi_task *task, struct ufi_range *r, struct ufi_fau
 		return fault_not_ours(task, r, f, addr, state);
 	if (r->modes & UF_REGISTER_MODE_WP)
 		return fault_report(task, r, f, UF_PAGEFAULT_FLAG_WP, fault_stands_protected);
-	return fault_unprotect(task, r, addr, state);
+	return fault_unprotect(task, r, addr, state, UFI_PAGE_WP);
 }
 
 static int fault_in_range(struct ufi_task *task, struct ufi_range *r, struct ufi_fault *f)
@@ -318,6 +361,8 @@ static int fault_in_range(struct ufi_task *task, struct ufi_range *r, struct ufi
 		return -EBUSY;
 	if (ufi_page_kind(state) == UFI_PAGE_POISON) /* spec: fault.18, fault.21 */
 		return UFI_FAULT_POISON;
+	if (state & UFI_PAGE_RWP)
+		return fault_inaccessible(task, r, f, state);
 	return fault_open(task, r, f, state);
 }
 

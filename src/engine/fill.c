@@ -30,13 +30,13 @@ static struct fill_rule fill_rule(const struct ufi_range *r, enum ufi_fill_kind 
 	if (!ufi_range_armed(r))
 		rule.kinds = UFI_KIND(UFI_PAGE_UNKNOWN);
 	if (kind == UFI_FILL_POISON || (kind == UFI_FILL_ZEROPAGE && !r->shared))
-		rule.without = UFI_PAGE_WP;
+		rule.without = UFI_PAGE_WP | UFI_PAGE_RWP;
 	else
 		rule.kinds |= UFI_KIND(UFI_PAGE_POISON);
 	return rule;
 }
 
-/* The state of a page that has been filled so. spec: copy.12, continue.4 */
+/* The state of a page that has been filled so. spec: copy.12, continue.4, rwprotect.14 */
 static uint8_t fill_state(const struct ufi_range *r, enum ufi_fill_kind kind, bool write_protect)
 {
 	if (kind == UFI_FILL_POISON)
@@ -58,7 +58,7 @@ int ufi_fill_map(struct ufi_task *task, struct ufi_range *r, uint64_t addr)
 		return 0;
 	}
 	/* A marker becomes the page's own protection. spec: writeprotect.6 */
-	to = (uint8_t)((atomic_load(state) & UFI_PAGE_WP) | UFI_PAGE_PRESENT);
+	to = (uint8_t)((atomic_load(state) & (UFI_PAGE_WP | UFI_PAGE_RWP)) | UFI_PAGE_PRESENT);
 	err = ufi_claim_apply(task, r, addr, end, to);
 	ufi_claim_end(task);
 	return err;

@@ -9,6 +9,8 @@
  *	POISON		accesses fail; closed
  *	+ WP		accesses that write are faults; beside UNKNOWN and MISSING it
  *			is what the kernel calls a marker
+ *	+ RWP		all accesses are faults; what is there keeps its content,
+ *			and is closed. Nothing that is not there gets it
  *	+ BUSY		belongs to the one thread that made it so, which alone may
  *			change it
  *
@@ -32,6 +34,7 @@ enum ufi_page {
 
 #define UFI_PAGE_KIND 0x07u
 #define UFI_PAGE_WP 0x10u
+#define UFI_PAGE_RWP 0x20u
 #define UFI_PAGE_BUSY 0x80u
 
 /* A set of kinds, for ufi_page_claim. */
@@ -64,12 +67,24 @@ static inline bool ufi_range_armed(const struct ufi_range *r)
 	return r->modes & (UF_REGISTER_MODE_MISSING | UF_REGISTER_MODE_MINOR);
 }
 
-/* May the program access it, for reading at least? */
-static inline bool ufi_page_open(const struct ufi_range *r, uint8_t state)
+/* Does nothing but its flags keep the program from it? */
+static inline bool ufi_page_there(const struct ufi_range *r, uint8_t state)
 {
 	enum ufi_page kind = ufi_page_kind(state);
 
 	return kind == UFI_PAGE_PRESENT || (kind == UFI_PAGE_UNKNOWN && !ufi_range_armed(r));
+}
+
+/* May the program access it, for reading at least? */
+static inline bool ufi_page_open(const struct ufi_range *r, uint8_t state)
+{
+	return !(state & UFI_PAGE_RWP) && ufi_page_there(r, state);
+}
+
+/* Closed as a part of its chunk, and not yet by itself? */
+static inline bool ufi_page_whole(const struct ufi_range *r, uint8_t state)
+{
+	return ufi_page_kind(state) == UFI_PAGE_UNKNOWN && ufi_range_armed(r);
 }
 
 /* Busy, and what else it was stays to be read: true if it is ours now. */

@@ -60,21 +60,34 @@ int ufi_piece_next(struct ufi_mm *mm, uint64_t start, uint64_t end, struct ufi_p
 }
 
 /*
+ * Would protection of pages be lost with the mode, for which an access is to
+ * wait? That of writing alone may sleep. spec: rwprotect.18
+ */
+static bool register_drops(const struct ufi_range *r, uint64_t modes)
+{
+	const uint64_t both = UF_REGISTER_MODE_WP | UF_REGISTER_MODE_RWP;
+
+	return (r->modes & ~modes & both) && ((r->modes | modes) & UF_REGISTER_MODE_RWP);
+}
+
+/*
  * In the kernel's order. The memory says which modes it can have, no feature is asked for.
- * spec: register.4, register.5, register.6, register.7, register.16, api.11, api.12
+ * spec: register.4, register.5, register.6, register.7, register.16, rwprotect.17, api.11, api.12
  */
 static int register_check(const struct ufi_ctx *ctx, const struct ufi_piece *p, uint64_t modes)
 {
 	if (!p->vma.mem || (modes & ~p->vma.mem->modes))
 		return -EINVAL;
+	if ((modes & UF_REGISTER_MODE_RWP) && !p->vma.prot)
+		return -EINVAL;
 	if (!p->vma.maywrite)
 		return -EPERM;
-	if (p->range && p->range->ctx && p->range->ctx != ctx)
+	if (p->range && p->range->ctx && (p->range->ctx != ctx || register_drops(p->range, modes)))
 		return -EBUSY;
 	return 0;
 }
 
-/* Some are told by the mode. spec: register.11, register.17 */
+/* Some are told by the mode. spec: register.11, register.17, rwprotect.16 */
 static uint64_t register_ioctls(const struct uf_mem_ops *mem, uint64_t modes)
 {
 	uint64_t ioctls = UINT64_C(1) << UF_NR_WAKE | mem->ioctls;
@@ -83,6 +96,8 @@ static uint64_t register_ioctls(const struct uf_mem_ops *mem, uint64_t modes)
 		ioctls |= UINT64_C(1) << UF_NR_WRITEPROTECT;
 	if (modes & UF_REGISTER_MODE_MINOR)
 		ioctls |= UINT64_C(1) << UF_NR_CONTINUE;
+	if (modes & UF_REGISTER_MODE_RWP)
+		ioctls |= UINT64_C(1) << UF_NR_RWPROTECT;
 	return ioctls;
 }
 
@@ -214,7 +229,7 @@ static int unregister_check_all(struct ufi_ctx *ctx, const struct ufi_span *op)
 /*
  * Who is woken faults again and waits for the registry, so it may come first:
  * then nobody sleeps on if we are killed in between. In memory that was not
- * registered for missing pages they do. spec: unregister.5, unregister.7
+ * registered for missing pages they do. spec: unregister.5, unregister.7, rwprotect.22
  */
 static void unregister_ranges(struct ufi_task *task, struct ufi_ctx *ctx, const struct ufi_span *op)
 {

@@ -61,7 +61,7 @@ void ufi_vm_disarm(struct ufi_mm *mm, uint64_t start, uint64_t end)
 	vm_remove(mm, start, end, UFI_RANGE_ENDING);
 }
 
-/* What a page is once its content is gone. spec: vm.3, vm.8, vm.12, vm.14 */
+/* What a page is once its content is gone. spec: vm.3, vm.8, vm.12, vm.14, rwprotect.15 */
 static uint8_t vm_discarded(const struct ufi_range *r, uint8_t state, bool only_here)
 {
 	uint8_t marker = r->shared ? state & UFI_PAGE_WP : 0;
@@ -76,7 +76,7 @@ static uint8_t vm_discarded(const struct ufi_range *r, uint8_t state, bool only_
 /*
  * In an armed range what goes is closed first: nobody may read zeros in between.
  * Of an object only a mapping for minor faults has to know that it has lost a
- * page that the object keeps.
+ * page that the object keeps; or one in which that ends the page's protection.
  */
 int ufi_vm_discard(struct ufi_task *task, struct ufi_range *r, bool only_here)
 {
@@ -84,7 +84,8 @@ int ufi_vm_discard(struct ufi_task *task, struct ufi_range *r, bool only_here)
 
 	if (!ufi_range_armed(r))
 		return 0;
-	if (r->shared && only_here && !(r->modes & UF_REGISTER_MODE_MINOR) &&
+	if (r->shared && only_here &&
+	    !(r->modes & (UF_REGISTER_MODE_MINOR | UF_REGISTER_MODE_RWP)) &&
 	    !atomic_load(&r->states->poisoned))
 		return 0;
 	vm_note(task->mm, UFI_CHANGE_DISCARD, r->start, r->end);
@@ -133,13 +134,16 @@ int ufi_vm_discarded(struct ufi_task *task, struct ufi_range *r, bool only_here)
 	return err;
 }
 
-/* Closed as a part of its chunk it stays so; closed one by one, or open. spec: vm.2, vm.7 */
+/*
+ * Closed as a part of its chunk it stays so; closed one by one, or open.
+ * spec: vm.2, vm.7, rwprotect.15
+ */
 static int vm_protect_run(struct ufi_task *task, struct ufi_range *r, uint64_t at, uint64_t run,
 			  uint8_t state)
 {
 	if (ufi_page_open(r, state))
 		return ufi_arm_apply(task, r, at, run, state);
-	if (ufi_page_kind(state) == UFI_PAGE_UNKNOWN)
+	if (ufi_page_whole(r, state))
 		return 0;
 	return task->mmu->ops->reprotect(task->mmu, r, at, run - at);
 }

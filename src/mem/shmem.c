@@ -31,7 +31,8 @@ static void shmem_take_back(struct uf_mmu *mmu, struct ufi_range *r, uint64_t ad
 
 const struct uf_mem_ops uf_mem_shmem = {
 	.name = "shmem",
-	.modes = UF_REGISTER_MODE_MISSING | UF_REGISTER_MODE_WP | UF_REGISTER_MODE_MINOR,
+	.modes = UF_REGISTER_MODE_MISSING | UF_REGISTER_MODE_WP | UF_REGISTER_MODE_MINOR |
+		 UF_REGISTER_MODE_RWP,
 	.ioctls = 1u << UF_NR_COPY | 1u << UF_NR_ZEROPAGE | 1u << UF_NR_POISON,
 	.find = shmem_find,
 	.copy = shmem_copy,

@@ -118,7 +118,8 @@ struct uf_mmu_ops {
 	 * Until now the span was closed as a part of the whole; from now on open
 	 * and close act on its single pages, which all remain closed. (Before
 	 * that a page can only be closed again, which changes nothing.) Called once
-	 * for each span, with the settle lock held. Inverse: detach.
+	 * for each span, with the settle lock held; also where the range began open
+	 * and close has closed all of it. Inverse: detach.
 	 */
 	int (*arm)(struct uf_mmu *mmu, struct ufi_range *r, uint64_t addr, uint64_t len);
 

@@ -384,6 +384,8 @@ struct uf *t_open_mode(struct t *t, uint64_t modes, uint64_t features)
 		needs |= UF_FEATURE_WP_HUGETLBFS_SHMEM;
 	if (modes & UF_REGISTER_MODE_MINOR)
 		needs |= UF_FEATURE_MINOR_SHMEM;
+	if (modes & UF_REGISTER_MODE_RWP)
+		needs |= UF_FEATURE_RWP;
 	t_needs_features(t, needs);
 	return t_open(t, 0, features);
 }
@@ -409,6 +411,28 @@ void t_protect(struct uf *uf, char *addr, size_t len)
 void t_unprotect(struct uf *uf, char *addr, size_t len)
 {
 	CHECK_RET(uf_writeprotect(uf, addr, len, 0), 0);
+}
+
+void t_rwprotect(struct uf *uf, char *addr, size_t len)
+{
+	CHECK_RET(uf_rwprotect(uf, addr, len, UF_RWPROTECT_MODE_RWP), 0);
+}
+
+void t_rwunprotect(struct uf *uf, char *addr, size_t len)
+{
+	CHECK_RET(uf_rwprotect(uf, addr, len, 0), 0);
+}
+
+void t_is_inaccessible(struct t *t, struct uf *uf, char *addr, int byte)
+{
+	struct t_thread th;
+
+	t_thread_faults(t, &th, uf, addr, T_READ, T_RWP);
+	t_thread_blocked(&th);
+	t_rwunprotect(uf, addr, t->page);
+	t_thread_join(t, &th, 0);
+	CHECK_EQ(th.outcome.value, byte);
+	t_message_none(uf);
 }
 
 void t_continue(struct uf *uf, char *addr, size_t len, uint64_t mode)

@@ -194,6 +194,11 @@ void t_protect(struct uf *uf, char *addr, size_t len);
 void t_unprotect(struct uf *uf, char *addr, size_t len);
 void t_continue(struct uf *uf, char *addr, size_t len, uint64_t mode);
 void t_poison(struct uf *uf, char *addr, size_t len);
+/* RWPROTECT: no access, and access again. */
+void t_rwprotect(struct uf *uf, char *addr, size_t len);
+void t_rwunprotect(struct uf *uf, char *addr, size_t len);
+/* Reading there waits until the page is accessible, and finds this byte. */
+void t_is_inaccessible(struct t *t, struct uf *uf, char *addr, int byte);
 /* A write there waits for the protection. It ends, and the write is made. */
 void t_is_protected(struct t *t, struct uf *uf, char *addr);
 /* Neither reading nor writing there waits. */
@@ -216,6 +221,7 @@ enum t_access {
 
 #define T_WP (UF_PAGEFAULT_FLAG_WRITE | UF_PAGEFAULT_FLAG_WP)
 #define T_MINOR UF_PAGEFAULT_FLAG_MINOR
+#define T_RWP UF_PAGEFAULT_FLAG_RWP
 
 struct t_outcome {
 	int sig;    /* 0: the access was made */

@@ -160,6 +160,31 @@ int t_unprotect(struct t *t, struct ufi_ctx *ctx, uint64_t addr, uint64_t npages
 	return case_protect(t, ctx, addr, npages, 0);
 }
 
+static int case_rwprotect(struct t *t, struct ufi_ctx *ctx, uint64_t addr, uint64_t npages,
+			  uint64_t mode)
+{
+	struct uf_io_rwprotect rwp = {{addr, npages * SIM_PAGE}, mode};
+
+	return t_ioctl(t, ctx, UF_IOC_RWPROTECT, &rwp, sizeof(rwp));
+}
+
+int t_rwprotect(struct t *t, struct ufi_ctx *ctx, uint64_t addr, uint64_t npages)
+{
+	return case_rwprotect(t, ctx, addr, npages, UF_RWPROTECT_MODE_RWP);
+}
+
+int t_rwunprotect(struct t *t, struct ufi_ctx *ctx, uint64_t addr, uint64_t npages)
+{
+	return case_rwprotect(t, ctx, addr, npages, 0);
+}
+
+int t_set_mode(struct t *t, struct ufi_ctx *ctx, uint64_t enable, uint64_t disable)
+{
+	struct uf_io_set_mode set = {enable, disable};
+
+	return t_ioctl(t, ctx, UF_IOC_SET_MODE, &set, sizeof(set));
+}
+
 struct t_filled t_copy_from(struct t *t, struct ufi_ctx *ctx, uint64_t dst, uint64_t src,
 			    uint64_t len, uint64_t mode)
 {
@@ -250,8 +275,10 @@ uint64_t t_next_mode(struct t *t, uint64_t with, uint64_t mode)
 		case_close_all(t);
 		ufi_sim_forget_threads(t->sim);
 	}
-	while (++mode <= (MISSING | WP | MINOR))
-		if ((mode & with) == with && !(t->kind == SIM_ANON && (mode & MINOR)))
+	/* Not both, and the second only where it is asked for: it needs a feature. */
+	while (++mode <= (with & RWP ? MISSING | MINOR | RWP : MISSING | WP | MINOR))
+		if ((mode & with) == with && !(t->kind == SIM_ANON && (mode & MINOR)) &&
+		    !((mode & WP) && (mode & RWP)))
 			return mode;
 	return 0;
 }
@@ -303,6 +330,18 @@ void t_write_protected(struct t *t, struct ufi_ctx *ctx, uint64_t addr)
 	t_waits(t, &a);
 	CHECK_EQ(t_unprotect(t, ctx, addr, 1), 0);
 	t_ends(t, &a, SIM_ACCESSED, 0);
+	t_no_message(t, ctx);
+}
+
+void t_inaccessible(struct t *t, struct ufi_ctx *ctx, uint64_t addr, uint8_t value)
+{
+	struct t_access a;
+
+	t_access(t, &a, addr, UF_PROT_READ);
+	t_fault_at(t, ctx, addr, F_RWP);
+	t_waits(t, &a);
+	CHECK_EQ(t_rwunprotect(t, ctx, addr, 1), 0);
+	t_ends(t, &a, SIM_ACCESSED, value);
 	t_no_message(t, ctx);
 }
 

@@ -20,11 +20,13 @@
 #define MISSING UF_REGISTER_MODE_MISSING
 #define WP UF_REGISTER_MODE_WP
 #define MINOR UF_REGISTER_MODE_MINOR
+#define RWP UF_REGISTER_MODE_RWP
 
 /* Flags of messages. */
 #define F_WRITE UF_PAGEFAULT_FLAG_WRITE
 #define F_WP (UF_PAGEFAULT_FLAG_WP | UF_PAGEFAULT_FLAG_WRITE)
 #define F_MINOR UF_PAGEFAULT_FLAG_MINOR
+#define F_RWP UF_PAGEFAULT_FLAG_RWP
 
 /* Memory on which a row makes sense. */
 enum t_where {
@@ -104,6 +106,10 @@ int t_wake(struct t *t, struct ufi_ctx *ctx, uint64_t addr, uint64_t npages);
 /* WRITEPROTECT: begin and end the protection. */
 int t_protect(struct t *t, struct ufi_ctx *ctx, uint64_t addr, uint64_t npages);
 int t_unprotect(struct t *t, struct ufi_ctx *ctx, uint64_t addr, uint64_t npages);
+/* RWPROTECT: no access, and access again. */
+int t_rwprotect(struct t *t, struct ufi_ctx *ctx, uint64_t addr, uint64_t npages);
+int t_rwunprotect(struct t *t, struct ufi_ctx *ctx, uint64_t addr, uint64_t npages);
+int t_set_mode(struct t *t, struct ufi_ctx *ctx, uint64_t enable, uint64_t disable);
 
 /* The field before a call: kept if the call does not touch it. */
 #define T_KEPT 0x77
@@ -160,6 +166,8 @@ enum sim_outcome t_write(struct t *t, uint64_t addr, uint8_t value);
 uint8_t t_read_page(struct t *t, uint64_t addr);
 /* It raises the message of a protected page, and succeeds once the protection is ended. */
 void t_write_protected(struct t *t, struct ufi_ctx *ctx, uint64_t addr);
+/* Reading there raises the message of an inaccessible page, and succeeds once it is accessible. */
+void t_inaccessible(struct t *t, struct ufi_ctx *ctx, uint64_t addr, uint8_t value);
 
 /* By a thread of its own. */
 struct t_access {
@@ -213,6 +221,10 @@ extern const struct t_case mark_change_cases[];
 extern const struct t_case kill_cases[];
 extern const struct t_case mark_kill_cases[];
 extern const struct t_case inject_cases[];
+extern const struct t_case rwprotect_cases[];
+extern const struct t_case setmode_cases[];
+extern const struct t_case rwp_race_cases[];
+extern const struct t_case rwp_kill_cases[];
 
 /* For the runner: one run, in the calling process. */
 void t_run(const struct t_case *c, enum sim_kind kind, uint64_t seed);

@@ -59,8 +59,8 @@ static void api_answer(struct t *t)
 		CHECK_EQ(api_call(t, ctx, &api), 0);
 		CHECK_EQ(api.api, UF_UAPI_API);
 		CHECK_EQ(api.features, UFI_FEATURES);
-		CHECK_EQ(api.ioctls,
-			 1ull << UF_NR_API | 1ull << UF_NR_REGISTER | 1ull << UF_NR_UNREGISTER);
+		CHECK_EQ(api.ioctls, 1ull << UF_NR_API | 1ull << UF_NR_REGISTER |
+					     1ull << UF_NR_UNREGISTER | 1ull << UF_NR_SET_MODE);
 	}
 }
 
@@ -83,9 +83,10 @@ static void api_once(struct t *t)
 
 static void api_first_of_all(struct t *t)
 {
-	static const uint32_t requests[] = {UF_IOC_REGISTER, UF_IOC_UNREGISTER,	  UF_IOC_WAKE,
-					    UF_IOC_COPY,     UF_IOC_ZEROPAGE,	  UF_IOC_MOVE,
-					    UF_IOC_CONTINUE, UF_IOC_WRITEPROTECT, UF_IOC_POISON};
+	static const uint32_t requests[] = {UF_IOC_REGISTER,  UF_IOC_UNREGISTER,   UF_IOC_WAKE,
+					    UF_IOC_COPY,      UF_IOC_ZEROPAGE,	   UF_IOC_MOVE,
+					    UF_IOC_CONTINUE,  UF_IOC_WRITEPROTECT, UF_IOC_POISON,
+					    UF_IOC_RWPROTECT, UF_IOC_SET_MODE};
 	struct ufi_ctx *ctx = t_open_bare(t, false);
 
 	for (size_t i = 0; i < UF_ARRAY_SIZE(requests); i++)
@@ -95,9 +96,8 @@ static void api_first_of_all(struct t *t)
 
 static void api_unknown_request(struct t *t)
 {
-	static const uint32_t requests[] = {
-		0,	     UF_IOC_NEW,       UF_IOC_COPY ^ 1u << 31, UF_IOC_ZEROPAGE + (8u << 16),
-		UF_IOC_MOVE, UF_IOC_RWPROTECT, UF_IOC_SET_MODE};
+	static const uint32_t requests[] = {0, UF_IOC_NEW, UF_IOC_COPY ^ 1u << 31,
+					    UF_IOC_ZEROPAGE + (8u << 16), UF_IOC_MOVE};
 	struct ufi_ctx *ctx = t_open(t, 0);
 
 	for (size_t i = 0; i < UF_ARRAY_SIZE(requests); i++)

@@ -43,6 +43,10 @@ static const struct t_suite run_suites[] = {
 	{"mark-change", mark_change_cases},
 	{"mark-kill", mark_kill_cases},
 	{"inject", inject_cases},
+	{"rwprotect", rwprotect_cases},
+	{"setmode", setmode_cases},
+	{"rwp-race", rwp_race_cases},
+	{"rwp-kill", rwp_kill_cases},
 	{NULL, NULL},
 };
 

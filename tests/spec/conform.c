@@ -17,6 +17,8 @@ static const struct t_suite suites[] = {
 	{"writeprotect", writeprotect_cases},
 	{"continue", continue_cases},
 	{"poison", poison_cases},
+	{"rwprotect", rwprotect_cases},
+	{"setmode", setmode_cases},
 	{"fault", fault_cases},
 	{"fault", fault_mode_cases},
 	{"read", read_cases},

@@ -449,6 +449,24 @@ static void register_creator_gone(struct t *t)
 	close(fd);
 }
 
+static void register_creator_gone_newer(struct t *t)
+{
+	struct uf_io_rwprotect rwp = {{0, t->page}, 0};
+	struct uf_io_set_mode set = {0, UF_FEATURE_RWP_ASYNC};
+	int fd;
+
+	t_needs_features(t, UF_FEATURE_RWP);
+	fd = register_orphan(t);
+	CHECK_RET(register_ioctl(fd, UF_IOC_RWPROTECT, &rwp), -ESRCH);
+	CHECK_RET(register_ioctl(fd, UF_IOC_SET_MODE, &set), -ESRCH);
+	/* The arguments are judged first. */
+	rwp.mode = 4;
+	CHECK_RET(register_ioctl(fd, UF_IOC_RWPROTECT, &rwp), -EINVAL);
+	set.enable = UF_FEATURE_RWP_ASYNC;
+	CHECK_RET(register_ioctl(fd, UF_IOC_SET_MODE, &set), -EINVAL);
+	close(fd);
+}
+
 struct register_foreign {
 	struct uf *uf;
 	char *addr;
@@ -645,6 +663,7 @@ const struct t_case register_cases[] = {
 	CASE("register.13", register_present, T_ALL),
 	CASE("register.14, fill.12, wake.1, writeprotect.15, continue.16, poison.12",
 	     register_creator_gone, T_ONCE | T_KERNEL_ONLY),
+	CASE("rwprotect.23, setmode.9", register_creator_gone_newer, T_ONCE | T_KERNEL_ONLY),
 	CASE("register.15", register_whose_addresses, T_ALL | T_KERNEL_ONLY),
 	CASE("register.16, register.17", register_modes, T_ALL),
 	CASE("register.18", register_other_mode, T_ALL),

@@ -16,6 +16,8 @@ extern const struct t_case zeropage_cases[];
 extern const struct t_case writeprotect_cases[];
 extern const struct t_case continue_cases[];
 extern const struct t_case poison_cases[];
+extern const struct t_case rwprotect_cases[];
+extern const struct t_case setmode_cases[];
 extern const struct t_case fault_cases[];
 extern const struct t_case fault_mode_cases[];
 extern const struct t_case read_cases[];
