@@ -186,6 +186,50 @@ static void shared(void)
 	monitor_stop(&m);
 }
 
+/* Linux 7.3: the headers do not know it yet. */
+#define NEW_FEATURE_RWP (UINT64_C(1) << 17)
+#define NEW_FEATURE_RWP_ASYNC (UINT64_C(1) << 18)
+#define NEW_REGISTER_MODE_RWP (UINT64_C(1) << 3)
+#define NEW_RWPROTECT _IOWR(UFFDIO, 0x09, struct uffdio_writeprotect)
+#define NEW_SET_MODE _IOW(UFFDIO, 0x0a, struct uffdio_range)
+
+/* A system call on inaccessible memory makes it accessible, as a thread's own access does. */
+static void inaccessible(void)
+{
+	struct uffdio_api api = {.api = UFFD_API,
+				 .features = NEW_FEATURE_RWP | NEW_FEATURE_RWP_ASYNC};
+	char *memory = anon_memory(2, PROT_READ | PROT_WRITE);
+	struct uffdio_register reg = {.range = {(uintptr_t)memory, 2 * page_size},
+				      .mode = NEW_REGISTER_MODE_RWP};
+	struct uffdio_writeprotect rwp = {.range = reg.range, .mode = 1};
+	struct {
+		uint64_t enable, disable;
+	} set = {0, NEW_FEATURE_RWP_ASYNC};
+	int uffd = (int)syscall(SYS_userfaultfd, O_NONBLOCK);
+	int fds[2];
+	char byte;
+
+	if (uffd < 0 && (errno == EPERM || errno == ENOSYS))
+		skip("this process gets no userfaultfd from the kernel");
+	CHECK(uffd >= 0 && pipe(fds) == 0);
+	if (ioctl(uffd, UFFDIO_API, &api))
+		skip("this kernel has no RWP");
+	memory[0] = 'i';
+	memory[page_size] = 'j';
+	CHECK(ioctl(uffd, UFFDIO_REGISTER, &reg) == 0 && (reg.ioctls & 1u << 9));
+	CHECK(ioctl(uffd, NEW_RWPROTECT, &rwp) == 0);
+	CHECK(write(fds[1], memory, 1) == 1 && read(fds[0], &byte, 1) == 1 && byte == 'i');
+	CHECK(memory[page_size] == 'j');
+	CHECK_ERR(read(uffd, memory, sizeof(struct uffd_msg)), EAGAIN);
+	CHECK(ioctl(uffd, NEW_SET_MODE, &set) == 0);
+	CHECK(memory[0] == 'i');
+	rwp.mode = 3;
+	CHECK_ERR(ioctl(uffd, NEW_RWPROTECT, &rwp), EINVAL);
+	close(uffd);
+	close(fds[0]);
+	close(fds[1]);
+}
+
 const struct test_case memory_cases[] = {
 	{"memory.dontneed", dontneed},
 	{"memory.protect", protect},
@@ -194,5 +238,6 @@ const struct test_case memory_cases[] = {
 	{"memory.zeropage-and-unregister", zeropage_and_unregister},
 	{"memory.system-calls", system_calls},
 	{"memory.shared", shared},
+	{"memory.inaccessible", inaccessible},
 	{NULL, NULL},
 };
