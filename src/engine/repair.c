@@ -33,8 +33,10 @@ static void repair_discard_page(struct ufi_task *task, struct ufi_range *r, uint
 	if (ufi_page_kind(state) == UFI_PAGE_PRESENT)
 		(void)!ufi_arm_apply(task, r, at, at + page, state);
 	else if (ufi_page_kind(state) == UFI_PAGE_MISSING &&
-		 ops->close(task->mmu, r, at, page) == 0 && !r->shared)
+		 ops->close(task->mmu, r, at, page) == 0 && !r->shared) {
 		r->mem->take_back(task->mmu, r, at, page);
+		atomic_store(ufi_page_state(r, at), UFI_PAGE_MISSING);
+	}
 }
 
 static void repair_discard(struct ufi_task *task, struct ufi_range *r)

@@ -74,60 +74,71 @@ static uint8_t vm_discarded(const struct ufi_range *r, uint8_t state, bool only_
 }
 
 /*
- * In an armed range what goes is closed first: nobody may read zeros in between.
  * Of an object only a mapping for minor faults has to know that it has lost a
  * page that the object keeps; or one in which that ends the page's protection.
+ */
+static bool vm_discards(const struct ufi_range *r, bool only_here)
+{
+	const uint64_t keen = UF_REGISTER_MODE_MINOR | UF_REGISTER_MODE_RWP;
+
+	return !r->shared || !only_here || (r->modes & keen) || atomic_load(&r->states->poisoned);
+}
+
+/*
+ * In an armed range what goes is closed first: nobody may read zeros in between.
+ * What else is said of the pages stays until they are gone, as they may not go.
  */
 int ufi_vm_discard(struct ufi_task *task, struct ufi_range *r, bool only_here)
 {
 	uint64_t page = r->page_size;
 
-	if (!ufi_range_armed(r))
-		return 0;
-	if (r->shared && only_here &&
-	    !(r->modes & (UF_REGISTER_MODE_MINOR | UF_REGISTER_MODE_RWP)) &&
-	    !atomic_load(&r->states->poisoned))
+	if (!ufi_range_armed(r) || !vm_discards(r, only_here))
 		return 0;
 	vm_note(task->mm, UFI_CHANGE_DISCARD, r->start, r->end);
 	for (uint64_t at = r->start; at < r->end; at += page) {
-		_Atomic uint8_t *state = ufi_page_state(r, at);
 		uint64_t run = at;
 		int err;
 
 		while (run < r->end &&
 		       ufi_page_kind(atomic_load(ufi_page_state(r, run))) == UFI_PAGE_PRESENT)
 			run += page;
-		if (run == at) {
-			atomic_store(state, vm_discarded(r, atomic_load(state), only_here));
+		if (run == at)
 			continue;
-		}
 		err = task->mmu->ops->close(task->mmu, r, at, run - at);
 		if (err)
 			return err;
 		for (; at < run; at += page) {
-			state = ufi_page_state(r, at);
-			atomic_store(state, vm_discarded(r, atomic_load(state), only_here));
+			uint8_t now = atomic_load(ufi_page_state(r, at));
+
+			atomic_store(ufi_page_state(r, at),
+				     (uint8_t)((now & ~UFI_PAGE_KIND) | UFI_PAGE_MISSING));
 		}
 		at -= page;
 	}
 	return 0;
 }
 
-/* In an open range the states follow what the machine has let go. */
+/* The states follow what the machine has let go. */
 int ufi_vm_discarded(struct ufi_task *task, struct ufi_range *r, bool only_here)
 {
 	uint64_t page = r->page_size;
+	bool armed = ufi_range_armed(r);
 	int err;
 
-	if (ufi_range_armed(r) || !(r->states->mixed || r->states->poisoned))
+	if (armed ? !vm_discards(r, only_here) : !(r->states->mixed || r->states->poisoned))
 		return 0;
-	vm_note(task->mm, UFI_CHANGE_PROTECT, r->start, r->end);
+	if (!armed)
+		vm_note(task->mm, UFI_CHANGE_PROTECT, r->start, r->end);
 	for (uint64_t at = r->start; at < r->end; at += page) {
 		_Atomic uint8_t *state = ufi_page_state(r, at);
+		uint8_t now = atomic_load(state);
+		uint8_t to = vm_discarded(r, now, only_here);
 
-		atomic_store(state, vm_discarded(r, atomic_load(state), only_here));
+		/* Untouched states cost nothing, and shall go on so. */
+		if (now != to)
+			atomic_store(state, to);
 	}
-	err = ufi_arm_apply_all(task, r);
+	err = armed ? 0 : ufi_arm_apply_all(task, r);
 	/* Poison that is nobody's, and gone: neither is the range. */
 	if (!err && !r->ctx && only_here)
 		vm_remove(task->mm, r->start, r->end, UFI_RANGE_ENDING);

@@ -501,6 +501,26 @@ static void rwp_given_back(struct t *t)
 	}
 }
 
+/* Of memory that is locked nothing is. */
+static void rwp_not_given_back(struct t *t)
+{
+	struct uf *uf = rwp_open(t, 0);
+
+	t_needs_linux();
+	if (t->target->fill == UF_FILL_CHOICE_MREMAP)
+		t_skip("what mremap puts there is not locked");
+	for (size_t i = 0; i < 2; i++) {
+		char *addr = t_map(t, 1);
+
+		CHECK_EQ(mlock2(addr, t->page, MLOCK_ONFAULT), 0);
+		t_register_mode(uf, addr, t->page, rwp_modes[i]);
+		t_fill(t, uf, addr, 4, 0);
+		t_rwprotect(uf, addr, t->page);
+		CHECK_RET(uf_madvise(addr, t->page, MADV_DONTNEED), -EINVAL);
+		t_is_inaccessible(t, uf, addr, 4);
+	}
+}
+
 static void rwp_moved(struct t *t)
 {
 	struct uf *uf = rwp_open(t, 0);
@@ -731,6 +751,7 @@ const struct t_case rwprotect_cases[] = {
 	CASE("rwprotect.7", rwp_any_context, T_ALL),
 	CASE("rwprotect.14", rwp_filling, T_ALL),
 	CASE("rwprotect.15", rwp_given_back, T_ALL),
+	CASE("rwprotect.15", rwp_not_given_back, T_PRIVATE),
 	CASE("rwprotect.15", rwp_moved, T_ALL),
 	CASE("rwprotect.15", rwp_fork, T_ALL),
 	CASE("rwprotect.19", rwp_poisoned, T_ALL),

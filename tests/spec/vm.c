@@ -434,6 +434,31 @@ static void vm_dontneed_protected_object(struct t *t)
 	t_is_open(uf, addr + 3 * page);
 }
 
+/* Of memory that is locked nothing is given back. */
+static void vm_dontneed_refused(struct t *t)
+{
+	struct uf *uf = vm_open_wp(t);
+	size_t page = t->page;
+	char *addr = t_map(t, 3);
+
+	t_needs_features(t, UF_FEATURE_POISON);
+	t_needs_linux();
+	if (t->target->fill == UF_FILL_CHOICE_MREMAP)
+		t_skip("what mremap puts there is not locked");
+	CHECK_EQ(mlock2(addr, 3 * page, MLOCK_ONFAULT), 0);
+	t_register_mode(uf, addr, 3 * page, VM_WP | UF_REGISTER_MODE_MISSING);
+	t_fill(t, uf, addr, 1, UF_COPY_MODE_WP);
+	t_fill(t, uf, addr + page, 2, 0);
+	t_poison(uf, addr + 2 * page, page);
+	CHECK_RET(uf_madvise(addr, 3 * page, MADV_DONTNEED), -EINVAL);
+	CHECK(t_is_filled(addr, page, 1));
+	CHECK(t_is_filled(addr + page, page, 2));
+	t_is_protected(t, uf, addr);
+	t_is_open(uf, addr + page);
+	t_is_poisoned(t, addr + 2 * page);
+	t_message_none(uf);
+}
+
 static void vm_mremap_protected(struct t *t)
 {
 	struct uf *uf = vm_open_wp(t);
@@ -706,6 +731,7 @@ const struct t_case vm_cases[] = {
 	CASE("vm.7, fault.19", vm_protect_poisoned, T_ALL),
 	CASE("vm.8", vm_dontneed_protected, T_PRIVATE),
 	CASE("vm.8", vm_dontneed_protected_object, T_OBJECT),
+	CASE("vm.8, vm.12", vm_dontneed_refused, T_PRIVATE),
 	CASE("vm.9", vm_mremap_protected, T_ALL),
 	CASE("vm.9", vm_mremap_grows_protected, T_ALL),
 	CASE("vm.9", vm_mremap_dontunmap_protected, T_ALL),
