@@ -456,6 +456,46 @@ static void fill_field_protected(struct t *t)
 	t_message_none(args);
 }
 
+/* A source that ends in the midst of a page leaves nothing of it behind. */
+static void fill_locked_in_part(struct t *t, struct uf *uf, char *addr)
+{
+	char *src = t_buffer(t, 1);
+
+	memset(src, 0x33, t->page);
+	CHECK_RET(uf_copy(uf, addr, src + 64, t->page, 0, NULL), -EFAULT);
+	CHECK_RET(uf_zeropage(uf, addr, t->page, 0, NULL), 0);
+	CHECK(t_is_filled(addr, t->page, 0));
+}
+
+/* Before it is registered, or since. */
+static void fill_locked(struct t *t)
+{
+	struct uf *uf = t_open(t, 0, 0);
+	size_t page = t->page;
+
+	t_needs_linux();
+	for (int since = 0; since < 2; since++) {
+		char *addr = t_map(t, 6);
+		struct t_thread th = {0};
+
+		if (since)
+			t_register(uf, addr, 6 * page);
+		CHECK_EQ(mlock2(addr, 6 * page, MLOCK_ONFAULT), 0);
+		if (!since)
+			t_register(uf, addr, 6 * page);
+		t_thread_faults(t, &th, uf, addr, T_WRITE, UF_PAGEFAULT_FLAG_WRITE);
+		t_fill(t, uf, addr, 1, 0);
+		t_thread_join(t, &th, 0);
+		fill_locked_in_part(t, uf, addr + page);
+		t_fill(t, uf, addr + 3 * page, 2, 0);
+		CHECK(t_is_filled(addr + 3 * page, page, 2));
+		CHECK_EQ(t_byte(addr), T_MARK);
+		t_thread_faults(t, &th, uf, addr + 2 * page, T_READ, 0);
+		t_fill(t, uf, addr + 2 * page, 3, 0);
+		t_thread_join(t, &th, 0);
+	}
+}
+
 const struct t_case fill_cases[] = {
 	CASE("fill.1", fill_argument, T_ALL),
 	CASE("fill.1, fault.13", fill_argument_missing, T_ALL),
@@ -474,6 +514,7 @@ const struct t_case fill_cases[] = {
 	CASE("fill.10", fill_error_in_field, T_ALL),
 	CASE("fill.11, fault.12", fill_ahead, T_ALL),
 	CASE("fill.13", fill_any_mode, T_ALL),
+	CASE("fill.14", fill_locked, T_ALL),
 	CASE("fill.5, fault.22", fill_field_protected, T_ALL),
 	{0},
 };

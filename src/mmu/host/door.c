@@ -123,6 +123,7 @@ void ufi_door_take_back(struct uf_mmu *mmu, struct ufi_range *r, uint64_t addr, 
 {
 	if (r->fill == UF_FILL_ALIAS)
 		UF_SYS3(SYS_madvise, door_alias(r, addr), len, MADV_REMOVE);
-	else
-		UF_SYS3(SYS_madvise, addr, len, MADV_DONTNEED);
+	/* Locked memory knows the second one only. */
+	else if (UF_SYS3(SYS_madvise, addr, len, MADV_DONTNEED) < 0)
+		UF_SYS3(SYS_madvise, addr, len, HOST_MADV_DONTNEED_LOCKED);
 }

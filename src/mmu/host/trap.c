@@ -18,6 +18,28 @@ static int trap_protect(uint64_t addr, uint64_t len, int prot)
 	return (int)UF_SYS3(SYS_mprotect, addr, len, prot);
 }
 
+/*
+ * Memory that is locked takes no marker, so it is not locked for a moment.
+ * Afterwards it is again, a page when it comes: those that are there are.
+ * spec: fill.14
+ */
+static int trap_install_guard(uint64_t addr, uint64_t len)
+{
+	int err = trap_advise(addr, len, HOST_MADV_GUARD_INSTALL);
+
+	if (err != -EINVAL || UF_SYS2(SYS_munlock, addr, len))
+		return err;
+	err = trap_advise(addr, len, HOST_MADV_GUARD_INSTALL);
+	UF_SYS3(SYS_mlock2, addr, len, MLOCK_ONFAULT);
+	return err;
+}
+
+/* By effect: advice that locked memory refuses, and that otherwise does no harm. */
+static bool trap_is_locked(uint64_t addr)
+{
+	return trap_advise(addr, ufi_host.mmu.page_size, MADV_COLD) == -EINVAL;
+}
+
 /* Private memory cannot be written past a guard marker, so there the trap is PROT_NONE. */
 static int trap_choose_private(const struct host *h, struct ufi_range *r)
 {
@@ -38,7 +60,7 @@ static int trap_choose_shared(const struct host *h, struct ufi_range *r)
 		return -EOPNOTSUPP;
 	r->fill = UF_FILL_ALIAS;
 	if (r->trap == UF_TRAP_AUTO)
-		r->trap = guard ? UF_TRAP_GUARD : UF_TRAP_MPROTECT;
+		r->trap = guard && !trap_is_locked(r->start) ? UF_TRAP_GUARD : UF_TRAP_MPROTECT;
 	return r->trap == UF_TRAP_GUARD && !guard ? -EOPNOTSUPP : 0;
 }
 
@@ -140,7 +162,7 @@ int ufi_trap_arm(struct uf_mmu *mmu, struct ufi_range *r, uint64_t addr, uint64_
 
 	if (r->trap != UF_TRAP_GUARD)
 		return 0;
-	err = trap_advise(addr, len, HOST_MADV_GUARD_INSTALL);
+	err = trap_install_guard(addr, len);
 	return err ? err : trap_protect(addr, len, host_prot(r->prot));
 }
 
@@ -173,7 +195,7 @@ int ufi_trap_open(struct uf_mmu *mmu, struct ufi_range *r, uint64_t addr, uint64
 int ufi_trap_close(struct uf_mmu *mmu, struct ufi_range *r, uint64_t addr, uint64_t len)
 {
 	if (r->trap == UF_TRAP_GUARD)
-		return trap_advise(addr, len, HOST_MADV_GUARD_INSTALL);
+		return trap_install_guard(addr, len);
 	return trap_protect(addr, len, PROT_NONE);
 }
 
