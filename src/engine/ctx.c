@@ -162,24 +162,37 @@ static int ctx_wake(struct ufi_task *task, struct ufi_ctx *ctx, uint64_t arg)
 	return 0;
 }
 
+/* What an ioctl that resolves faults has done: so much from START on. */
+struct ctx_done {
+	uint64_t start;
+	uint64_t bytes;
+	uint64_t result; /* address of the field for it */
+	bool wake;
+};
+
 /*
- * The protocol that all the ioctls which resolve faults share.
+ * The protocol that all of them share.
  * spec: fill.4, fill.5, fill.6, fill.10, continue.9, continue.10, continue.11, poison.6, poison.7,
  *	poison.8
  */
+static int ctx_answer(struct ufi_task *task, struct ufi_ctx *ctx, const struct ctx_done *done,
+		      int err)
+{
+	int64_t field = done->bytes ? (int64_t)done->bytes : err;
+
+	if (ufi_user_out(task, done->result, &field, sizeof(field)))
+		return -EFAULT;
+	if (done->bytes && done->wake)
+		ufi_wake(task, ctx, done->start, done->start + done->bytes);
+	return done->bytes && err ? -EAGAIN : err;
+}
+
 static int ctx_resolve(struct ufi_task *task, struct ufi_ctx *ctx, const struct ufi_op_fill *op)
 {
-	uint64_t done = 0;
-	int64_t field;
-	int err;
+	struct ctx_done done = {.start = op->dst.start, .result = op->result, .wake = op->wake};
+	int err = ufi_fill(task, ctx, op, &done.bytes);
 
-	err = ufi_fill(task, ctx, op, &done);
-	field = done ? (int64_t)done : err;
-	if (ufi_user_out(task, op->result, &field, sizeof(field)))
-		return -EFAULT;
-	if (done && op->wake)
-		ufi_wake(task, ctx, op->dst.start, op->dst.start + done);
-	return done && err ? -EAGAIN : err;
+	return ctx_answer(task, ctx, &done, err);
 }
 
 static int ctx_copy(struct ufi_task *task, struct ufi_ctx *ctx, uint64_t arg)
