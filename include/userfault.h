@@ -339,7 +339,8 @@ UF_API UF_CHECK int uf_set_mode(struct uf *uf, uint64_t enable, uint64_t disable
  * MODE: UF_MOVE_MODE_*. *DONE as for uf_copy.
  *
  *	-EAGAIN	stopped in the middle: *DONE says where
- *	-EBUSY	the first page is shared with another process, or pinned
+ *	-EBUSY	the first page is shared with another process, or pinned (the kernel
+ *		backend only)
  *	-EEXIST	the first page has content at DST
  *	-EFAULT	the first page of SRC is write-protected or poisoned
  *	-EINVAL	no handshake yet; unaligned, zero or wrapping range; MODE; memory
@@ -347,10 +348,10 @@ UF_API UF_CHECK int uf_set_mode(struct uf *uf, uint64_t enable, uint64_t disable
  *		UF; the process that calls is another one; what the backend lacks
  *	-ENOENT	DST or SRC is not mapped; the first page of SRC is missing and
  *		UF_MOVE_MODE_ALLOW_SRC_HOLES was not given
- *	-ENOMEM
+ *	-ENOMEM	also: too many mappings
  *	-ESRCH	the memory's process is gone
  *
- * MT-Safe, AS-Safe. May-Block: for another call at the same page.
+ * MT-Safe, AS-Safe. May-Block: for other calls on the same memory.
  */
 UF_API UF_CHECK int uf_move(struct uf *uf, void *dst, void *src, size_t len, uint64_t mode,
 			    size_t *done);

@@ -173,7 +173,7 @@ struct ctx_done {
 /*
  * The protocol that all of them share.
  * spec: fill.4, fill.5, fill.6, fill.10, continue.9, continue.10, continue.11, poison.6, poison.7,
- *	poison.8
+ *	poison.8, move.23
  */
 static int ctx_answer(struct ufi_task *task, struct ufi_ctx *ctx, const struct ctx_done *done,
 		      int err)
@@ -212,6 +212,23 @@ static int ctx_fill(struct ufi_task *task, struct ufi_ctx *ctx, uint64_t arg,
 
 	err = ufi_decode_fill(task, arg, kind, &op);
 	return err ? err : ctx_resolve(task, ctx, &op);
+}
+
+/* Also if nobody has asked for the feature. spec: move.5 */
+static int ctx_move(struct ufi_task *task, struct ufi_ctx *ctx, uint64_t arg)
+{
+	struct ctx_done done = {.bytes = 0};
+	struct ufi_op_move op;
+	int err;
+
+	err = ufi_decode_move(task, arg, &op);
+	if (err)
+		return err;
+	done.start = op.dst.start;
+	done.result = op.result;
+	done.wake = op.wake;
+	err = ufi_move(task, ctx, &op, &done.bytes);
+	return ctx_answer(task, ctx, &done, err);
 }
 
 /* spec: writeprotect.9, rwprotect.9 */
@@ -275,6 +292,8 @@ static int ctx_dispatch(struct ufi_task *task, struct ufi_ctx *ctx, uint32_t req
 		return ctx_fill(task, ctx, arg, UFI_FILL_POISON);
 	case UF_IOC_WRITEPROTECT:
 		return ctx_protect(task, ctx, arg, UF_REGISTER_MODE_WP);
+	case UF_IOC_MOVE:
+		return ctx_move(task, ctx, arg);
 	case UF_IOC_RWPROTECT:
 		return ctx_protect(task, ctx, arg, UF_REGISTER_MODE_RWP);
 	case UF_IOC_SET_MODE:

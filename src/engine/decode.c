@@ -207,3 +207,26 @@ int ufi_decode_set_mode(struct ufi_task *task, uint64_t arg, uint64_t features,
 	op->disable = set.disable;
 	return 0;
 }
+
+/* The source is aligned as the target is. spec: move.1, move.2, move.3 */
+int ufi_decode_move(struct ufi_task *task, uint64_t arg, struct ufi_op_move *op)
+{
+	struct uf_io_move move;
+	struct ufi_span src;
+	int err;
+
+	if (ufi_user_in(task, &move, arg, offsetof(struct uf_io_move, move)))
+		return -EFAULT;
+	err = decode_range(task, move.dst, move.len, &op->dst);
+	if (!err)
+		err = decode_range(task, move.src, move.len, &src);
+	if (err)
+		return err;
+	if (move.mode & ~(UF_MOVE_MODE_DONTWAKE | UF_MOVE_MODE_ALLOW_SRC_HOLES))
+		return -EINVAL;
+	op->src = src.start;
+	op->allow_holes = move.mode & UF_MOVE_MODE_ALLOW_SRC_HOLES;
+	op->wake = !(move.mode & UF_MOVE_MODE_DONTWAKE);
+	op->result = arg + offsetof(struct uf_io_move, move);
+	return 0;
+}

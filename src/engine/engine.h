@@ -36,7 +36,8 @@ struct ufi_ctx;
 #define UFI_FEATURES                                                                               \
 	(UF_FEATURE_PAGEFAULT_FLAG_WP | UF_FEATURE_MISSING_SHMEM | UF_FEATURE_SIGBUS |             \
 	 UF_FEATURE_THREAD_ID | UF_FEATURE_MINOR_SHMEM | UF_FEATURE_EXACT_ADDRESS |                \
-	 UF_FEATURE_WP_UNPOPULATED | UF_FEATURE_POISON | UF_FEATURE_RWP | UF_FEATURE_RWP_ASYNC)
+	 UF_FEATURE_WP_UNPOPULATED | UF_FEATURE_POISON | UF_FEATURE_MOVE | UF_FEATURE_RWP |         \
+	 UF_FEATURE_RWP_ASYNC)
 
 /* Page states of a range, shared by the pieces it is split into. */
 struct ufi_states {
@@ -111,14 +112,19 @@ struct ufi_table {
  */
 enum ufi_change_kind {
 	UFI_CHANGE_NONE,
-	UFI_CHANGE_DISCARD, /* the pages lose their content */
-	UFI_CHANGE_PROTECT, /* the range's protection is applied */
+	UFI_CHANGE_DISCARD,    /* the pages lose their content */
+	UFI_CHANGE_PROTECT,    /* the range's protection is applied */
+	UFI_CHANGE_MOVE_BEGUN, /* pages are about to come here, and are where they were */
+	UFI_CHANGE_MOVE,       /* they may be anywhere; the states are as before */
+	UFI_CHANGE_MOVED,      /* they are here */
 };
 
 struct ufi_change {
 	_Atomic uint32_t kind; /* last, so that the rest is there */
 	uint64_t start;	       /* in one range */
 	uint64_t end;
+	uint64_t src; /* MOVE: from where */
+	bool src_closed;
 };
 
 /*
@@ -362,6 +368,14 @@ struct ufi_op_fill {
 	uint64_t result; /* address of the field for bytes done */
 };
 
+struct ufi_op_move {
+	struct ufi_span dst;
+	uint64_t src;
+	bool allow_holes;
+	bool wake;
+	uint64_t result; /* address of the field for bytes done */
+};
+
 /* WRITEPROTECT and RWPROTECT. */
 struct ufi_op_protect {
 	struct ufi_span span;
@@ -386,6 +400,7 @@ int ufi_decode_fill(struct ufi_task *task, uint64_t arg, enum ufi_fill_kind kind
 /* MODE: as in the operation. */
 int ufi_decode_protect(struct ufi_task *task, uint64_t arg, uint64_t mode,
 		       struct ufi_op_protect *op) UF_MUST_USE;
+int ufi_decode_move(struct ufi_task *task, uint64_t arg, struct ufi_op_move *op) UF_MUST_USE;
 int ufi_decode_set_mode(struct ufi_task *task, uint64_t arg, uint64_t features,
 			struct ufi_op_set_mode *op) UF_MUST_USE;
 
@@ -418,6 +433,13 @@ int ufi_fill_map(struct ufi_task *task, struct ufi_range *r, uint64_t addr) UF_M
 
 /* --- protect.c --- */
 int ufi_protect(struct ufi_task *task, const struct ufi_op_protect *op) UF_MUST_USE;
+
+/* --- move.c --- */
+/* Bytes done in *done, also on error. */
+int ufi_move(struct ufi_task *task, struct ufi_ctx *ctx, const struct ufi_op_move *op,
+	     uint64_t *done) UF_MUST_USE;
+/* Writing. A mover was killed, so far in its change. */
+void ufi_move_repair(struct ufi_task *task, enum ufi_change_kind kind);
 
 /* --- claim.c: pages that are ours for a while. The registry is locked for reading. --- */
 /*

@@ -55,8 +55,10 @@ static int repair_change(struct ufi_task *task)
 
 	if (r && kind == UFI_CHANGE_PROTECT)
 		return ufi_vm_protect(task, r, r->prot);
-	if (r)
+	if (r && kind == UFI_CHANGE_DISCARD)
 		repair_discard(task, r);
+	if (r && kind >= UFI_CHANGE_MOVE_BEGUN)
+		ufi_move_repair(task, (enum ufi_change_kind)kind);
 	return 0;
 }
 

@@ -40,7 +40,7 @@ static void anon_take_back(struct uf_mmu *mmu, struct ufi_range *r, uint64_t add
 const struct uf_mem_ops uf_mem_anon = {
 	.name = "anon",
 	.modes = UF_REGISTER_MODE_MISSING | UF_REGISTER_MODE_WP | UF_REGISTER_MODE_RWP,
-	.ioctls = 1u << UF_NR_COPY | 1u << UF_NR_ZEROPAGE | 1u << UF_NR_POISON,
+	.ioctls = 1u << UF_NR_COPY | 1u << UF_NR_ZEROPAGE | 1u << UF_NR_POISON | 1u << UF_NR_MOVE,
 	.find = anon_find,
 	.copy = anon_copy,
 	.zero = anon_zero,

@@ -62,6 +62,15 @@ enum uf_fill {
 	UF_FILL_MREMAP,	 /* a page made ready elsewhere is moved into place */
 };
 
+/* Pages that change their place: see uf_mmu_ops.move. */
+struct uf_page_move {
+	uint64_t dst;
+	uint64_t src;
+	uint64_t len;
+	bool src_closed; /* the pages trap where they are */
+	bool again;	 /* a thread was killed in this very call */
+};
+
 /* A signal mask of the machine, opaque to the engine. */
 struct uf_sigmask {
 	uint64_t bits[2];
@@ -108,6 +117,7 @@ struct uf_mmu_ops {
 	/*
 	 * The first run of pages at or above ADDR in the range that the page
 	 * tables map (or hold a swap entry for): [*start, *end). -ENOENT: none.
+	 * Only the bounds of the range are asked for; it need not be registered.
 	 */
 	int (*populated)(struct uf_mmu *mmu, struct ufi_range *r, uint64_t addr, uint64_t *start,
 			 uint64_t *end);
@@ -167,6 +177,22 @@ struct uf_mmu_ops {
 
 	/* Closed pages lose the content that write gave them. */
 	void (*take_back)(struct uf_mmu *mmu, struct ufi_range *r, uint64_t addr, uint64_t len);
+
+	/*
+	 * Private anonymous memory only. The pages of [src, src + len), those that
+	 * have no content too, become the pages of [dst, dst + len) in the range, which
+	 * are closed and have none; these are open afterwards for all that r->prot
+	 * allows, and the source has no pages. It is as closed as it was, and need not be
+	 * registered; where it is open everybody finds a page there or none, and no write
+	 * to a page is lost. The mapping of the source has the range's protection, and the
+	 * spans do not overlap. All or nothing: if it fails every page is where it was,
+	 * and the target closed. The registry is locked for writing. Inverse: the same
+	 * call the other way round.
+	 * AGAIN: what that thread has moved has arrived, or will now; pages that have
+	 * come to an open source since then stay there.
+	 * -ENOMEM: too many mappings.
+	 */
+	int (*move)(struct uf_mmu *mmu, struct ufi_range *r, const struct uf_page_move *m);
 
 	/* --- The program's own memory --- */
 

@@ -97,7 +97,7 @@ static void api_first_of_all(struct t *t)
 static void api_unknown_request(struct t *t)
 {
 	static const uint32_t requests[] = {0, UF_IOC_NEW, UF_IOC_COPY ^ 1u << 31,
-					    UF_IOC_ZEROPAGE + (8u << 16), UF_IOC_MOVE};
+					    UF_IOC_ZEROPAGE + (8u << 16)};
 	struct ufi_ctx *ctx = t_open(t, 0);
 
 	for (size_t i = 0; i < UF_ARRAY_SIZE(requests); i++)

@@ -6,8 +6,8 @@
 
 static uint64_t reg_ioctls(uint64_t mode)
 {
-	uint64_t ioctls =
-		1 << UF_NR_WAKE | 1 << UF_NR_COPY | 1 << UF_NR_ZEROPAGE | 1 << UF_NR_POISON;
+	uint64_t ioctls = 1 << UF_NR_WAKE | 1 << UF_NR_COPY | 1 << UF_NR_ZEROPAGE |
+			  1 << UF_NR_POISON | 1 << UF_NR_MOVE;
 
 	if (mode & WP)
 		ioctls |= 1 << UF_NR_WRITEPROTECT;

@@ -24,6 +24,9 @@ static const struct t_suite suites[] = {
 	{"read", read_cases},
 	{"close", close_cases},
 	{"vm", vm_cases},
+	{"move", move_cases},
+	{"move", move_page_cases},
+	{"move", move_race_cases},
 	{NULL, NULL},
 };
 

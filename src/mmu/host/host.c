@@ -57,6 +57,7 @@ static const struct uf_mmu_ops host_ops = {
 	.write = ufi_door_write,
 	.write_zero = ufi_door_write_zero,
 	.take_back = ufi_door_take_back,
+	.move = ufi_move_pages,
 	.copy_in = ufi_user_copy_in,
 	.copy_out = ufi_user_copy_out,
 	.touch = ufi_user_touch,
@@ -219,6 +220,30 @@ static bool host_probe_procmem(void)
 	return works;
 }
 
+/* Can the pages of a mapping be moved away, and it is there still? Emulators may lose it. */
+static bool host_probe_dontunmap(void)
+{
+	uint64_t page = ufi_host.mmu.page_size;
+	int fds[2];
+	long p = UF_SYS6(SYS_mmap, 0, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+			 -1, 0);
+	bool works;
+
+	if (p < 0 && p > -4096)
+		return false;
+	if (UF_SYS2(SYS_pipe2, fds, O_CLOEXEC) < 0) {
+		UF_SYS2(SYS_munmap, p, 2 * page);
+		return false;
+	}
+	works = UF_SYS5(SYS_mremap, p, page, page, MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP,
+			p + (long)page) == p + (long)page &&
+		!host_unreadable((void *)p, fds[1]);
+	UF_SYS1(SYS_close, fds[0]);
+	UF_SYS1(SYS_close, fds[1]);
+	UF_SYS2(SYS_munmap, p, 2 * page);
+	return works;
+}
+
 static void host_probe_shmem_device(void)
 {
 	uint64_t page = ufi_host.mmu.page_size;
@@ -372,6 +397,7 @@ static int host_start_locked(const char **why)
 	ufi_host.caps.memory_failure = host_probe_memory_failure();
 	ufi_host.caps.guard_shmem = host_probe_guard();
 	ufi_host.caps.procmem = host_probe_procmem();
+	ufi_host.caps.dontunmap = host_probe_dontunmap();
 
 	*why = "no memory";
 	err = host_make_canary();

@@ -66,6 +66,7 @@ struct ufi_host_caps {
 	bool maps;	     /* /proc/self/maps can be read */
 	bool pagemap;	     /* /proc/self/pagemap tells which pages are present */
 	bool memory_failure; /* Linux handles failing memory, or nothing tells */
+	bool dontunmap;	     /* mremap can leave the mapping, by effect */
 };
 void ufi_host_caps(struct ufi_host_caps *caps);
 

@@ -158,6 +158,10 @@ int64_t ufi_door_write_zero(struct uf_mmu *mmu, struct ufi_range *r, uint64_t ad
 			    uint64_t len) UF_MUST_USE;
 void ufi_door_take_back(struct uf_mmu *mmu, struct ufi_range *r, uint64_t addr, uint64_t len);
 
+/* --- move.c --- */
+int ufi_move_pages(struct uf_mmu *mmu, struct ufi_range *r,
+		   const struct uf_page_move *m) UF_MUST_USE;
+
 /* --- thread.c --- */
 void ufi_thread_block(struct uf_mmu *mmu, struct uf_sigmask *saved);
 void ufi_thread_restore(struct uf_mmu *mmu, const struct uf_sigmask *saved);

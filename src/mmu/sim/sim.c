@@ -137,6 +137,7 @@ static const struct uf_mmu_ops sim_ops = {
 	.write = ufi_sim_write,
 	.write_zero = ufi_sim_write_zero,
 	.take_back = ufi_sim_take_back,
+	.move = ufi_sim_move_pages,
 	.copy_in = ufi_sim_copy_in,
 	.copy_out = ufi_sim_copy_out,
 	.touch = ufi_sim_touch,

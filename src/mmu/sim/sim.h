@@ -81,9 +81,10 @@ enum sim_let {
 struct sim_pte {
 	struct sim_map *map; /* NULL: a hole */
 	struct sim_page *page;
-	uint32_t want; /* the program's protection */
-	uint32_t prot; /* the one in force as far as the trap lets through */
-	bool secret;   /* the program has closed it by means that no mapping tells */
+	struct sim_page *coming; /* has left its place and is not in this one yet */
+	uint32_t want;		 /* the program's protection */
+	uint32_t prot;		 /* the one in force as far as the trap lets through */
+	bool secret;		 /* the program has closed it by means that no mapping tells */
 	enum sim_trap trap;
 	enum sim_let let;
 };
@@ -138,6 +139,7 @@ enum sim_op {
 	SIM_OP_CLOSE,
 	SIM_OP_REPROTECT,
 	SIM_OP_WRITE,
+	SIM_OP_MOVE,
 	SIM_OPS,
 };
 
@@ -245,6 +247,8 @@ int64_t ufi_sim_write(struct uf_mmu *mmu, struct ufi_range *r, uint64_t addr, ui
 		      uint64_t src);
 int64_t ufi_sim_write_zero(struct uf_mmu *mmu, struct ufi_range *r, uint64_t addr, uint64_t len);
 void ufi_sim_take_back(struct uf_mmu *mmu, struct ufi_range *r, uint64_t addr, uint64_t len);
+
+int ufi_sim_move_pages(struct uf_mmu *mmu, struct ufi_range *r, const struct uf_page_move *m);
 
 /* --- access.c --- */
 enum sim_outcome {

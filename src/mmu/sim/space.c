@@ -120,6 +120,7 @@ void ufi_sim_unmap_page(struct sim *sim, uint64_t addr)
 	struct sim_pte *pte = ufi_sim_pte(sim, addr);
 
 	space_put(&pte->page);
+	space_put(&pte->coming);
 	*pte = (struct sim_pte){.trap = SIM_TRAP_NONE};
 }
 

@@ -251,3 +251,72 @@ void ufi_sim_take_back(struct uf_mmu *mmu, struct ufi_range *r, uint64_t addr, u
 		ufi_sim_punch_page(sim, at);
 	ufi_sim_step(sim);
 }
+
+static void trap_expect_move(struct sim *sim, const struct uf_page_move *m)
+{
+	for (uint64_t i = 0; i < m->len; i += SIM_PAGE) {
+		const struct sim_pte *src = ufi_sim_pte(sim, m->src + i);
+		const struct sim_pte *dst = ufi_sim_pte(sim, m->dst + i);
+
+		if (!src || !src->map || src->map->kind != SIM_ANON || dst->map->kind != SIM_ANON)
+			ufi_sim_fail(sim, "move of %#" PRIx64 ": not private memory", m->src + i);
+		if (m->src_closed ? src->let != SIM_LET_NONE : ufi_sim_prot(src) != src->want)
+			ufi_sim_fail(sim, "move of %#" PRIx64 ", whose trap is in state %d.%d",
+				     m->src + i, (int)src->trap, (int)src->let);
+		if (!m->again && (dst->page || dst->coming))
+			ufi_sim_fail(sim, "move to %#" PRIx64 ", which has content", m->dst + i);
+	}
+}
+
+/* All is where it was. */
+static int trap_move_back(struct sim *sim, const struct uf_page_move *m)
+{
+	for (uint64_t i = 0; i < m->len; i += SIM_PAGE) {
+		struct sim_pte *src = ufi_sim_pte(sim, m->src + i);
+		struct sim_pte *dst = ufi_sim_pte(sim, m->dst + i);
+		struct sim_page *page = dst->page ? dst->page : dst->coming;
+
+		if (page)
+			src->page = page;
+		dst->page = dst->coming = NULL;
+	}
+	trap_set(sim, m->dst, m->len, SIM_TRAP_PAGE, SIM_LET_NONE);
+	return -ENOMEM;
+}
+
+/*
+ * A page leaves its place, and is nowhere for a while; or it is in the other one
+ * at once. Who is killed in between leaves it there.
+ */
+int ufi_sim_move_pages(struct uf_mmu *mmu, struct ufi_range *r, const struct uf_page_move *m)
+{
+	struct sim *sim = trap_begin(mmu, r, m->dst, m->len, "move");
+	bool nowhere = ufi_sim_chance(sim, 2);
+
+	trap_expect(sim, m->dst, m->len, m->again ? TRAP_CLOSED | TRAP_OPEN : TRAP_CLOSED, "move");
+	trap_expect_move(sim, m);
+	if (ufi_sim_op_fails(sim, SIM_OP_MOVE))
+		return trap_move_back(sim, m);
+	for (uint64_t i = 0; i < m->len; i += SIM_PAGE) {
+		struct sim_pte *src = ufi_sim_pte(sim, m->src + i);
+		struct sim_pte *dst = ufi_sim_pte(sim, m->dst + i);
+
+		if (!dst->page && !dst->coming) {
+			dst->coming = src->page;
+			src->page = NULL;
+		}
+		if (nowhere)
+			ufi_sim_step(sim);
+	}
+	for (uint64_t i = 0; i < m->len; i += SIM_PAGE) {
+		struct sim_pte *dst = ufi_sim_pte(sim, m->dst + i);
+
+		if (!dst->page)
+			dst->page = dst->coming;
+		dst->coming = NULL;
+		trap_protect(sim, m->dst + i, SIM_PAGE, r->prot);
+		trap_set(sim, m->dst + i, SIM_PAGE, SIM_TRAP_PAGE, SIM_LET_ALL);
+		ufi_sim_step(sim);
+	}
+	return 0;
+}
