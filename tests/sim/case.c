@@ -241,6 +241,17 @@ struct t_filled t_poison(struct t *t, struct ufi_ctx *ctx, uint64_t dst, uint64_
 	return f;
 }
 
+struct t_filled t_move(struct t *t, struct ufi_ctx *ctx, uint64_t dst, uint64_t src,
+		       uint64_t npages, uint64_t mode)
+{
+	struct uf_io_move move = {dst, src, npages * SIM_PAGE, mode, T_KEPT};
+	struct t_filled f;
+
+	f.ret = t_ioctl(t, ctx, UF_IOC_MOVE, &move, sizeof(move));
+	f.field = move.move;
+	return f;
+}
+
 /* --- Memory --- */
 
 uint64_t t_map(struct t *t, uint64_t npages)

@@ -130,6 +130,8 @@ struct t_filled t_continue(struct t *t, struct ufi_ctx *ctx, uint64_t dst, uint6
 			   uint64_t mode);
 struct t_filled t_poison(struct t *t, struct ufi_ctx *ctx, uint64_t dst, uint64_t npages,
 			 uint64_t mode);
+struct t_filled t_move(struct t *t, struct ufi_ctx *ctx, uint64_t dst, uint64_t src,
+		       uint64_t npages, uint64_t mode);
 #define CHECK_FILL(call, want_ret, want_field)                                                     \
 	do {                                                                                       \
 		struct t_filled filled = (call);                                                   \
@@ -225,6 +227,8 @@ extern const struct t_case rwprotect_cases[];
 extern const struct t_case setmode_cases[];
 extern const struct t_case rwp_race_cases[];
 extern const struct t_case rwp_kill_cases[];
+extern const struct t_case move_cases[];
+extern const struct t_case move_race_cases[];
 
 /* For the runner: one run, in the calling process. */
 void t_run(const struct t_case *c, enum sim_kind kind, uint64_t seed);

@@ -47,6 +47,8 @@ static const struct t_suite run_suites[] = {
 	{"setmode", setmode_cases},
 	{"rwp-race", rwp_race_cases},
 	{"rwp-kill", rwp_kill_cases},
+	{"move", move_cases},
+	{"move-race", move_race_cases},
 	{NULL, NULL},
 };
 
