@@ -123,6 +123,9 @@ int ufi_maps_object(uint64_t addr, uint64_t *offset, int flags) UF_MUST_USE;
 int ufi_maps_identity(uint64_t addr, uint32_t *dev, uint64_t *inode) UF_MUST_USE;
 int ufi_maps_open(const char *name, int flags) UF_MUST_USE; /* below /proc */
 
+/* How many mappings there are; UINT32_MAX: nobody knows. It takes milliseconds if they are many. */
+uint32_t ufi_maps_count(void);
+
 /* --- object.c --- */
 /* What stands for a descriptor of the object mapped at ADDR; 0: none can be had. Inverse: put. */
 uint64_t ufi_object_get(uint64_t addr) UF_MUST_USE;

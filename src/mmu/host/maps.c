@@ -208,6 +208,23 @@ static int maps_ask(int fd, uint64_t addr, struct maps_entry *e)
 	return maps_search(fd, addr, e);
 }
 
+uint32_t ufi_maps_count(void)
+{
+	int fd = ufi_maps_open("self/maps", O_RDONLY);
+	uint32_t lines = 0;
+	char buf[4096];
+	long n;
+
+	if (fd < 0)
+		return UINT32_MAX;
+	while ((n = UF_SYS3(SYS_read, fd, buf, sizeof(buf))) > 0) {
+		for (long i = 0; i < n; i++)
+			lines += buf[i] == '\n';
+	}
+	maps_close(fd);
+	return lines;
+}
+
 /* The lowest mapping that ends above ADDR, ours left out. */
 static int maps_find(uint64_t addr, struct maps_entry *e)
 {

@@ -6,8 +6,8 @@
  * registered is never out of reach, for system calls neither.
  *
  * What arrives so is a mapping of its own for ever, and mappings are few. So
- * short runs are taken to addresses of ours, where they are nobody else's, and
- * are copied from there.
+ * short runs, and all of them where there are many mappings already, are taken to
+ * addresses of ours, where they are nobody else's, and are copied from there.
  */
 #include "mmu/host/internal.h"
 
@@ -31,6 +31,38 @@ static struct {
 	_Atomic uint32_t phase; /* last, so that the rest is there */
 	uint64_t stage;
 } move_copy;
+
+/*
+ * Up to half of what Linux allows by default may be mappings that moves have
+ * made, among others. How many there are is counted once in a while.
+ */
+#define MOVE_MAPPINGS UINT32_C(32768)
+#define MOVE_COUNT_AGAIN UINT32_C(4096)
+
+static struct {
+	_Atomic uint32_t spare;	 /* mappings that may be made */
+	_Atomic uint32_t copies; /* runs to copy before it is counted again */
+} move_budget;
+
+static bool move_may_map(void)
+{
+	uint32_t count;
+
+	if (atomic_load(&move_budget.copies)) {
+		atomic_fetch_sub(&move_budget.copies, 1);
+		return false;
+	}
+	if (!atomic_load(&move_budget.spare)) {
+		count = ufi_maps_count();
+		if (count >= MOVE_MAPPINGS) {
+			atomic_store(&move_budget.copies, MOVE_COUNT_AGAIN);
+			return false;
+		}
+		atomic_store(&move_budget.spare, MOVE_MAPPINGS - count);
+	}
+	atomic_fetch_sub(&move_budget.spare, 1);
+	return true;
+}
 
 /* If something has come to stand there meanwhile, that stays. */
 static void move_map(uint64_t addr, uint64_t len, int prot)
@@ -237,7 +269,7 @@ int ufi_move_pages(struct uf_mmu *mmu, struct ufi_range *r, const struct uf_page
 
 	if (m->again)
 		return move_again(mmu, r, m);
-	if (!copies || !is_short)
+	if (!copies || (!is_short && move_may_map()))
 		err = move_directly(r, m);
 	return err && copies ? move_by_copy(mmu, r, m) : err;
 }
