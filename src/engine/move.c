@@ -250,7 +250,24 @@ static void move_set(struct ufi_range *r, uint64_t start, uint64_t end, uint8_t 
 	}
 }
 
-/* At the target they are open; protection stays behind and ends. spec: move.14, move.20 */
+/*
+ * At the target they are open, but for memory that is registered for RWP. Where
+ * the machine refuses to close them there they are as the state says, accessible.
+ * spec: move.26
+ */
+static uint8_t move_arrived(struct ufi_task *task, struct ufi_range *dst)
+{
+	const struct ufi_change *c = &task->mm->change;
+	uint8_t state = ufi_range_armed(dst) ? UFI_PAGE_PRESENT : UFI_PAGE_UNKNOWN;
+
+	if (!(dst->modes & UF_REGISTER_MODE_RWP) ||
+	    task->mmu->ops->close(task->mmu, dst, c->start, c->end - c->start))
+		return state;
+	atomic_store(&dst->states->mixed, true);
+	return state | UFI_PAGE_RWP;
+}
+
+/* Protection stays behind and ends. spec: move.14, move.20 */
 static void move_say_so(struct ufi_task *task)
 {
 	const struct ufi_change *c = &task->mm->change;
@@ -258,7 +275,7 @@ static void move_say_so(struct ufi_task *task)
 	struct ufi_range *dst = ufi_range_find(task->mm, c->start);
 	struct ufi_range *src = ufi_range_find(task->mm, c->src);
 
-	move_set(dst, c->start, c->end, ufi_range_armed(dst) ? UFI_PAGE_PRESENT : UFI_PAGE_UNKNOWN);
+	move_set(dst, c->start, c->end, move_arrived(task, dst));
 	if (!src)
 		return;
 	move_set(src, c->src, src_end, ufi_range_armed(src) ? UFI_PAGE_MISSING : UFI_PAGE_UNKNOWN);
@@ -333,7 +350,8 @@ static int move_content(struct ufi_task *task, const struct move_run *run)
 	c->start = run->at;
 	c->end = run->end;
 	c->src = run->from;
-	c->src_closed = run->src && (ufi_range_armed(run->src) || (run->was & UFI_PAGE_WP));
+	c->src_closed = run->src &&
+			(ufi_range_armed(run->src) || (run->was & (UFI_PAGE_WP | UFI_PAGE_RWP)));
 	move_phase(task, UFI_CHANGE_MOVE_BEGUN);
 	err = move_close(task, run);
 	if (err) {

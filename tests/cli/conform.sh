@@ -60,7 +60,7 @@ says 'the tool knows of it' 0 'conform  *test every rule' "$tool" --help
 says 'the clauses of an operation are told' 2 \
 	'^userfault conform: --clause=wake.99: there is wake.1 wake.2 .*wake.[0-9]* $' \
 	conform --clause=wake.99
-says 'so are the operations' 2 '--clause=wak: there is open api .* vm $' conform --clause=wak
+says 'so are the operations' 2 '--clause=wak: there is open api .*wake' conform --clause=wak
 says 'no clause is none' 2 '--clause=: there is open ' conform --clause=
 says 'so are the backends' 2 '--backend=best: there is kernel engine $' conform --backend=best
 says 'and the kinds of memory' 2 '--mem=an: there is anon memfd shared' conform --mem=an

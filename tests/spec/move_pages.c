@@ -283,6 +283,37 @@ static void move_protected_source(struct t *t)
 }
 
 /* A thread that waits to write the page that goes away: it finds what is there then. */
+/* Linux 7.3: where it is inaccessible what arrives is so, and elsewhere it is not. */
+static void move_inaccessible(struct t *t)
+{
+	static const uint64_t modes[] = {UF_REGISTER_MODE_RWP,
+					 UF_REGISTER_MODE_RWP | UF_REGISTER_MODE_MISSING};
+	struct uf *uf;
+	size_t page = t->page;
+
+	t_needs_features(t, UF_FEATURE_RWP);
+	uf = move_open(t, UF_FEATURE_RWP);
+	for (size_t i = 0; i < 2; i++) {
+		char *dst = t_registered_mode(t, uf, 9, modes[i]);
+		char *back = t_registered(t, uf, 9);
+		char *src = move_source(t, 9);
+		struct t_thread th = {0};
+
+		move_done(uf, dst, src, page, 0);
+		move_done(uf, dst + page, src + page, 8 * page, 0);
+		t_thread_faults(t, &th, uf, dst + 2 * page, T_READ, UF_PAGEFAULT_FLAG_RWP);
+		CHECK_RET(uf_rwprotect(uf, dst + 2 * page, page, 0), 0);
+		t_thread_join(t, &th, 0);
+		CHECK_EQ(th.outcome.value, 3);
+		move_done(uf, back, dst, 9 * page, 0);
+		for (size_t j = 0; j < 9; j++)
+			CHECK(t_is_filled(back + j * page, page, (int)j + 1));
+		if (modes[i] == UF_REGISTER_MODE_RWP)
+			CHECK(t_is_filled(dst, 9 * page, 0));
+		t_message_none(uf);
+	}
+}
+
 static void move_protected_waiter(struct t *t)
 {
 	struct uf *uf = move_open(t, UF_FEATURE_PAGEFAULT_FLAG_WP);
@@ -554,6 +585,7 @@ const struct t_case move_page_cases[] = {
 	CASE("move.18", move_pinned, T_PRIVATE | T_KERNEL_ONLY),
 	CASE("move.19", move_marked_source, T_PRIVATE),
 	CASE("move.19", move_poisoned_source, T_PRIVATE),
+	CASE("move.26", move_inaccessible, T_PRIVATE),
 	CASE("move.20", move_protected_source, T_PRIVATE),
 	CASE("move.20, move.23", move_protected_waiter, T_PRIVATE),
 	CASE("move.21", move_zero_page, T_PRIVATE),
