@@ -36,7 +36,7 @@ struct ufi_ctx;
 #define UFI_FEATURES                                                                               \
 	(UF_FEATURE_PAGEFAULT_FLAG_WP | UF_FEATURE_MISSING_SHMEM | UF_FEATURE_SIGBUS |             \
 	 UF_FEATURE_THREAD_ID | UF_FEATURE_MINOR_SHMEM | UF_FEATURE_EXACT_ADDRESS |                \
-	 UF_FEATURE_WP_UNPOPULATED | UF_FEATURE_POISON | UF_FEATURE_MOVE | UF_FEATURE_RWP |         \
+	 UF_FEATURE_WP_UNPOPULATED | UF_FEATURE_POISON | UF_FEATURE_MOVE | UF_FEATURE_RWP |        \
 	 UF_FEATURE_RWP_ASYNC)
 
 /* Page states of a range, shared by the pieces it is split into. */
