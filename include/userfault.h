@@ -357,6 +357,39 @@ UF_API UF_CHECK int uf_move(struct uf *uf, void *dst, void *src, size_t len, uin
 			    size_t *done);
 
 /*
+ * Which pages of a span are what, and protect them against writing again in the
+ * same step; follows PAGEMAP_SCAN of proc_pid_pagemap(5), on the memory of this
+ * process. It needs no handle: the memory need not be registered, but only what
+ * is registered for WP by a handle with UF_FEATURE_WP_ASYNC can be protected.
+ * Begin with UF_SCAN_INIT. ARG is read, and ARG->walk_end written: where the work
+ * stopped, ARG->end if it is complete. Returns how many regions it has put in
+ * ARG->vec, borrowed for the call.
+ *
+ * A page matches if its categories, after those in category_inverted have been
+ * turned over, have all of category_mask and, unless that is 0, one of
+ * category_anyof_mask. Regions tell those of return_mask.
+ *
+ *	-EINVAL	a size that is not the structure's; an unknown flag or category;
+ *		start is no multiple of the page size; no vec, and vec_len not 0
+ *	-EFAULT	ARG or vec cannot be accessed; end is before start or beyond the
+ *		address space. Pages may have been protected and are not told then.
+ *	-EPERM	UF_SCAN_CHECK_WPASYNC, and a mapping in the span that cannot be
+ *		protected; those before it are done
+ *	-ENOTTY	this kernel is older than 6.7
+ *	-ENOENT, -EACCES, -EMFILE, -ENFILE, -ENOMEM
+ *		/proc/self/pagemap cannot be opened
+ *
+ * MT-Safe, AS-Safe. May-Block: for another call at the same page.
+ */
+UF_API UF_CHECK ssize_t uf_scan(struct uf_scan_arg *arg);
+
+/* All pages of nothing: fill in what the call is about. */
+#define UF_SCAN_INIT                                                                               \
+	{                                                                                          \
+		sizeof(struct uf_scan_arg), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0                        \
+	}
+
+/*
  * Any ioctl with the kernel's exact behaviour: the order of checks, what is
  * written back, the errno (negated). REQUEST: UF_IOC_* or the kernel's macro;
  * ARG may be any value and is checked.

@@ -12,6 +12,8 @@
  *	UFFDIO_x (the ioctl)		UF_IOC_x
  *	_UFFDIO_x (its number)		UF_NR_x
  *	struct uffdio_x, uffd_msg	struct uf_io_x, uf_msg
+ *	PAGE_IS_x, PM_SCAN_x		UF_PAGE_IS_x, UF_SCAN_x
+ *	struct pm_scan_arg, page_region	struct uf_scan_arg, uf_scan_region
  *
  * Layouts are the kernel's; the assertions at the end hold them there.
  */
@@ -225,6 +227,46 @@ struct uf_io_set_mode {
 /* On /dev/userfaultfd: a new userfaultfd; the argument is the flags. */
 #define UF_IOC_NEW 0x0000AA00u
 
+/* PAGEMAP_SCAN (Linux 6.7): what a page is. */
+#define UF_PAGE_IS_WPALLOWED (UINT64_C(1) << 0) /* registered for WP with WP_ASYNC */
+#define UF_PAGE_IS_WRITTEN (UINT64_C(1) << 1)	/* not write-protected */
+#define UF_PAGE_IS_FILE (UINT64_C(1) << 2)	/* of a file or of shared memory */
+#define UF_PAGE_IS_PRESENT (UINT64_C(1) << 3)
+#define UF_PAGE_IS_SWAPPED (UINT64_C(1) << 4)
+#define UF_PAGE_IS_PFNZERO (UINT64_C(1) << 5) /* the zero page */
+#define UF_PAGE_IS_HUGE (UINT64_C(1) << 6)
+#define UF_PAGE_IS_SOFT_DIRTY (UINT64_C(1) << 7)
+#define UF_PAGE_IS_GUARD (UINT64_C(1) << 8) /* Linux 6.15 */
+
+/* PAGEMAP_SCAN: flags. */
+#define UF_SCAN_WP_MATCHING (UINT64_C(1) << 0)
+#define UF_SCAN_CHECK_WPASYNC (UINT64_C(1) << 1)
+
+/* Neighbouring pages of the same categories. END is exclusive. */
+struct uf_scan_region {
+	uint64_t start;
+	uint64_t end;
+	uint64_t categories;
+};
+
+struct uf_scan_arg {
+	uint64_t size; /* of this structure */
+	uint64_t flags;
+	uint64_t start;
+	uint64_t end;
+	uint64_t walk_end; /* the only member that is written */
+	uint64_t vec;	   /* struct uf_scan_region[vec_len] */
+	uint64_t vec_len;
+	uint64_t max_pages; /* 0: any number */
+	uint64_t category_inverted;
+	uint64_t category_mask;
+	uint64_t category_anyof_mask;
+	uint64_t return_mask;
+};
+
+/* On /proc/PID/pagemap, with a struct uf_scan_arg: what uf_scan does for this process. */
+#define UF_IOC_PAGEMAP_SCAN 0xc0606610u
+
 #ifdef __cplusplus
 #define UF_UAPI_ASSERT(cond) static_assert(cond, #cond)
 #else
@@ -245,6 +287,10 @@ UF_UAPI_ASSERT(offsetof(struct uf_io_zeropage, zeropage) == 24);
 UF_UAPI_ASSERT(offsetof(struct uf_io_continue, mapped) == 24);
 UF_UAPI_ASSERT(offsetof(struct uf_io_poison, updated) == 24);
 UF_UAPI_ASSERT(offsetof(struct uf_io_move, move) == 32);
+UF_UAPI_ASSERT(sizeof(struct uf_scan_region) == 24);
+UF_UAPI_ASSERT(sizeof(struct uf_scan_arg) == 96);
+UF_UAPI_ASSERT(offsetof(struct uf_scan_arg, walk_end) == 32);
+UF_UAPI_ASSERT(offsetof(struct uf_scan_arg, return_mask) == 88);
 UF_UAPI_ASSERT(UF_IOC_API == 0xc018aa3fu);
 UF_UAPI_ASSERT(UF_IOC_REGISTER == 0xc020aa00u);
 UF_UAPI_ASSERT(UF_IOC_UNREGISTER == 0x8010aa01u);

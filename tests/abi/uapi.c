@@ -4,6 +4,7 @@
  * against the kernel's header on this host. What came to Linux later than
  * 4.14 stands under the name that came with it, for hosts that lack it.
  */
+#include <linux/fs.h>	 /* PAGEMAP_SCAN */
 #include <linux/ioctl.h> /* which the kernel's header needs and does not include */
 
 #ifndef KERNEL_LAST
@@ -174,6 +175,40 @@ SAME_MEMBER(uf_io_move, uffdio_move, src);
 SAME_MEMBER(uf_io_move, uffdio_move, len);
 SAME_MEMBER(uf_io_move, uffdio_move, mode);
 SAME_MEMBER(uf_io_move, uffdio_move, move);
+#endif
+
+#ifdef PAGEMAP_SCAN
+SAME(UF_IOC_PAGEMAP_SCAN, PAGEMAP_SCAN);
+SAME(UF_PAGE_IS_WPALLOWED, PAGE_IS_WPALLOWED);
+SAME(UF_PAGE_IS_WRITTEN, PAGE_IS_WRITTEN);
+SAME(UF_PAGE_IS_FILE, PAGE_IS_FILE);
+SAME(UF_PAGE_IS_PRESENT, PAGE_IS_PRESENT);
+SAME(UF_PAGE_IS_SWAPPED, PAGE_IS_SWAPPED);
+SAME(UF_PAGE_IS_PFNZERO, PAGE_IS_PFNZERO);
+SAME(UF_PAGE_IS_HUGE, PAGE_IS_HUGE);
+SAME(UF_PAGE_IS_SOFT_DIRTY, PAGE_IS_SOFT_DIRTY);
+#ifdef PAGE_IS_GUARD
+SAME(UF_PAGE_IS_GUARD, PAGE_IS_GUARD);
+#endif
+SAME(UF_SCAN_WP_MATCHING, PM_SCAN_WP_MATCHING);
+SAME(UF_SCAN_CHECK_WPASYNC, PM_SCAN_CHECK_WPASYNC);
+SAME_SIZE(uf_scan_region, page_region);
+SAME_MEMBER(uf_scan_region, page_region, start);
+SAME_MEMBER(uf_scan_region, page_region, end);
+SAME_MEMBER(uf_scan_region, page_region, categories);
+SAME_SIZE(uf_scan_arg, pm_scan_arg);
+SAME_MEMBER(uf_scan_arg, pm_scan_arg, size);
+SAME_MEMBER(uf_scan_arg, pm_scan_arg, flags);
+SAME_MEMBER(uf_scan_arg, pm_scan_arg, start);
+SAME_MEMBER(uf_scan_arg, pm_scan_arg, end);
+SAME_MEMBER(uf_scan_arg, pm_scan_arg, walk_end);
+SAME_MEMBER(uf_scan_arg, pm_scan_arg, vec);
+SAME_MEMBER(uf_scan_arg, pm_scan_arg, vec_len);
+SAME_MEMBER(uf_scan_arg, pm_scan_arg, max_pages);
+SAME_MEMBER(uf_scan_arg, pm_scan_arg, category_inverted);
+SAME_MEMBER(uf_scan_arg, pm_scan_arg, category_mask);
+SAME_MEMBER(uf_scan_arg, pm_scan_arg, category_anyof_mask);
+SAME_MEMBER(uf_scan_arg, pm_scan_arg, return_mask);
 #endif
 
 #ifdef UFFDIO_RWPROTECT
