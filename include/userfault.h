@@ -375,7 +375,8 @@ UF_API UF_CHECK int uf_move(struct uf *uf, void *dst, void *src, size_t len, uin
  *		address space. Pages may have been protected and are not told then.
  *	-EPERM	UF_SCAN_CHECK_WPASYNC, and a mapping in the span that cannot be
  *		protected; those before it are done
- *	-ENOTTY	this kernel is older than 6.7
+ *	-ENOTTY	this kernel is older than 6.7, and no handle has been opened
+ *	-ENOMEM	the engine cannot protect more pages one by one
  *	-ENOENT, -EACCES, -EMFILE, -ENFILE, -ENOMEM
  *		/proc/self/pagemap cannot be opened
  *

@@ -117,6 +117,8 @@ static int ctx_api(struct ufi_task *task, struct ufi_ctx *ctx, uint64_t arg)
 		     UINT64_C(1) << UF_NR_UNREGISTER | UINT64_C(1) << UF_NR_SET_MODE;
 	if (ufi_user_out(task, arg, &api, sizeof(api)))
 		return -EFAULT;
+	if (wanted & UF_FEATURE_WP_ASYNC) /* spec: async.4 */
+		wanted |= UF_FEATURE_WP_UNPOPULATED;
 	if (!atomic_compare_exchange_strong(&ctx->features, &none, wanted | UFI_CTX_READY))
 		return ctx_api_refuse(task, arg);
 	return 0;

@@ -230,3 +230,40 @@ int ufi_decode_move(struct ufi_task *task, uint64_t arg, struct ufi_op_move *op)
 	op->result = arg + offsetof(struct uf_io_move, move);
 	return 0;
 }
+
+/* As access_ok: the last byte may be the last one of the program. */
+static bool decode_reachable(struct ufi_task *task, uint64_t addr, uint64_t len)
+{
+	return addr <= task->mmu->task_size && len <= task->mmu->task_size - addr;
+}
+
+/* spec: scan.1, scan.2 */
+int ufi_decode_scan(struct ufi_task *task, uint64_t arg, struct uf_scan_arg *op)
+{
+	const uint64_t categories = (UF_PAGE_IS_GUARD << 1) - 1;
+	uint64_t page = task->mmu->page_size;
+	uint64_t vec_size;
+
+	if (ufi_user_in(task, op, arg, sizeof(*op)))
+		return -EFAULT;
+	if (op->size != sizeof(*op) || (op->flags & ~(UF_SCAN_WP_MATCHING | UF_SCAN_CHECK_WPASYNC)))
+		return -EINVAL;
+	if ((op->category_inverted | op->category_mask | op->category_anyof_mask |
+	     op->return_mask) &
+	    ~categories)
+		return -EINVAL;
+	if (!uf_aligned(op->start, page))
+		return -EINVAL;
+	if (op->end < op->start || !decode_reachable(task, op->start, op->end - op->start))
+		return -EFAULT;
+	if (!op->vec && op->vec_len)
+		return -EINVAL;
+	if (__builtin_mul_overflow(op->vec_len, sizeof(struct uf_scan_region), &vec_size))
+		vec_size = UINT64_MAX;
+	if (op->vec && !decode_reachable(task, op->vec, vec_size))
+		return -EFAULT;
+	op->end = uf_align_up(op->end, page); /* spec: scan.3 */
+	if (!op->max_pages)
+		op->max_pages = UINT64_MAX;
+	return 0;
+}

@@ -36,8 +36,8 @@ struct ufi_ctx;
 #define UFI_FEATURES                                                                               \
 	(UF_FEATURE_PAGEFAULT_FLAG_WP | UF_FEATURE_MISSING_SHMEM | UF_FEATURE_SIGBUS |             \
 	 UF_FEATURE_THREAD_ID | UF_FEATURE_MINOR_SHMEM | UF_FEATURE_EXACT_ADDRESS |                \
-	 UF_FEATURE_WP_UNPOPULATED | UF_FEATURE_POISON | UF_FEATURE_MOVE | UF_FEATURE_RWP |        \
-	 UF_FEATURE_RWP_ASYNC)
+	 UF_FEATURE_WP_UNPOPULATED | UF_FEATURE_POISON | UF_FEATURE_WP_ASYNC | UF_FEATURE_MOVE |   \
+	 UF_FEATURE_RWP | UF_FEATURE_RWP_ASYNC)
 
 /* Page states of a range, shared by the pieces it is split into. */
 struct ufi_states {
@@ -403,6 +403,8 @@ int ufi_decode_protect(struct ufi_task *task, uint64_t arg, uint64_t mode,
 int ufi_decode_move(struct ufi_task *task, uint64_t arg, struct ufi_op_move *op) UF_MUST_USE;
 int ufi_decode_set_mode(struct ufi_task *task, uint64_t arg, uint64_t features,
 			struct ufi_op_set_mode *op) UF_MUST_USE;
+/* PAGEMAP_SCAN: checked, the end rounded up, and max_pages not 0. */
+int ufi_decode_scan(struct ufi_task *task, uint64_t arg, struct uf_scan_arg *op) UF_MUST_USE;
 
 /* Arguments to and from the program, as a system call sees them: faults are waited for. */
 int ufi_user_in(struct ufi_task *task, void *to, uint64_t from, size_t n) UF_MUST_USE;
@@ -440,6 +442,41 @@ int ufi_move(struct ufi_task *task, struct ufi_ctx *ctx, const struct ufi_op_mov
 	     uint64_t *done) UF_MUST_USE;
 /* Writing. A mover was killed, so far in its change. */
 void ufi_move_repair(struct ufi_task *task, enum ufi_change_kind kind);
+
+/* --- region.c: what a scan has found, wherever it comes from --- */
+
+/* So many regions are gathered at most before they are handed on. */
+#define UFI_SCAN_REGIONS 64
+
+struct ufi_scan {
+	struct uf_scan_arg arg;	       /* checked; the end is a page's, max_pages is not 0 */
+	uint64_t page;		       /* of which it counts */
+	struct uf_scan_region *region; /* room for UFI_SCAN_REGIONS; the last one may still grow */
+	uint32_t n;		       /* of them */
+	uint64_t handed;	       /* regions that have been handed on */
+	uint64_t found;		       /* pages in all of them */
+	uint64_t at;		       /* everything before it has been looked at */
+	bool full;		       /* and the page there finds no room */
+};
+
+/* Is a mapping of these categories looked at? 1; 0: it is passed over. Or -EPERM. */
+int ufi_region_mapping(const struct ufi_scan *s, uint64_t categories) UF_MUST_USE;
+/* Does a page of these categories match? */
+bool ufi_region_wants(const struct ufi_scan *s, uint64_t categories);
+/* How far pages that match and are alike can be told: END, or less; START: not at all. */
+uint64_t ufi_region_room(const struct ufi_scan *s, uint64_t categories, uint64_t start,
+			 uint64_t end);
+/* They are told. There is room for them, and in region for one more. */
+void ufi_region_tell(struct ufi_scan *s, uint64_t categories, uint64_t start, uint64_t end);
+
+/* --- scan.c --- */
+/* PAGEMAP_SCAN on the argument at ARG: the number of regions or -errno. */
+int64_t ufi_scan(struct ufi_mm *mm, uint64_t arg) UF_MUST_USE;
+/*
+ * ENTRY[N], which the machine's pagemap file tells of the pages from ADDR on, as
+ * the kernel's would tell them were it the kernel's userfaultfd. It is our memory.
+ */
+void ufi_scan_entries(struct ufi_mm *mm, uint64_t addr, uint64_t *entry, size_t n);
 
 /* --- claim.c: pages that are ours for a while. The registry is locked for reading. --- */
 /*

@@ -240,7 +240,7 @@ static int fault_no_trap(struct ufi_task *task, const struct ufi_fault *f)
 /*
  * Nothing is mapped there, and the range is armed. Who has the page at hand may
  * be mapping what the object has: nobody wakes for that.
- * spec: fault.5, fault.15, fault.16, fault.17
+ * spec: fault.5, fault.15, fault.16, fault.17, async.5
  */
 static int fault_missing(struct ufi_task *task, struct ufi_range *r, struct ufi_fault *f,
 			 uint8_t state)
@@ -274,8 +274,9 @@ static int fault_become(struct ufi_task *task, struct ufi_range *r, uint64_t sta
 
 /*
  * The access ends the page's protection, which FLAG is, without a word. Where the
- * machine cannot tell one page more from those beside it, it ends theirs as well.
- * (differences, 13)
+ * machine cannot tell one page more from those beside it, it ends theirs as well:
+ * they count as written then, and nothing is lost. (differences, 13)
+ * spec: async.1, async.6, async.17
  */
 static int fault_unprotect(struct ufi_task *task, struct ufi_range *r, uint64_t addr, uint8_t state,
 			   uint8_t flag)
@@ -328,7 +329,7 @@ static int fault_inaccessible(struct ufi_task *task, struct ufi_range *r, struct
 /*
  * The machine lets through what may be read, or more. Protected in memory that
  * is no longer registered for that a page is written to all the same.
- * spec: fault.14, register.20
+ * spec: fault.14, register.20, async.2
  */
 static int fault_open(struct ufi_task *task, struct ufi_range *r, struct ufi_fault *f,
 		      uint8_t state)
@@ -337,7 +338,7 @@ static int fault_open(struct ufi_task *task, struct ufi_range *r, struct ufi_fau
 
 	if (f->access != UF_PROT_WRITE || !(state & UFI_PAGE_WP))
 		return fault_not_ours(task, r, f, addr, state);
-	if (r->modes & UF_REGISTER_MODE_WP)
+	if ((r->modes & UF_REGISTER_MODE_WP) && !ufi_range_tracked(r))
 		return fault_report(task, r, f, UF_PAGEFAULT_FLAG_WP, fault_stands_protected);
 	return fault_unprotect(task, r, addr, state, UFI_PAGE_WP);
 }

@@ -297,6 +297,8 @@ static int fill_locked(struct ufi_task *task, const struct ufi_op_fill *op, uint
 	r = ufi_range_find(task->mm, op->dst.start + *done);
 	if (op->write_protect && !(r->modes & UF_REGISTER_MODE_WP))
 		return -EINVAL;
+	if (r->mem->only_tracks) /* spec: async.9 */
+		return -EINVAL;
 	if (op->kind == UFI_FILL_CONTINUE && !(r->mem->modes & UF_REGISTER_MODE_MINOR))
 		return -EINVAL;
 	return fill_run(task, r, op, done);

@@ -31,7 +31,7 @@ free_tables:
  * and what was missing reads as zeros. Its copies of the contexts belong to
  * the parent's descriptors; the memory they occupy is not worth reclaiming. What
  * was poisoned in private memory is poisoned here, too.
- * spec: vm.6, vm.10, vm.13
+ * spec: vm.6, vm.10, vm.13, async.14
  */
 void ufi_mm_forked(struct ufi_mm *mm)
 {

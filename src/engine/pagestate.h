@@ -62,9 +62,44 @@ static inline uint64_t ufi_page_alike(const struct ufi_range *r, uint64_t at, ui
 	return at;
 }
 
+/* Eight states at once; any of them may change meanwhile. */
+typedef uint64_t ufi_page_word __attribute__((may_alias));
+#define UFI_PAGE_WORD_WP (UINT64_C(0x0101010101010101) * UFI_PAGE_WP)
+
+/*
+ * Are the pages from AT on protected, or not? The end, not above END, of those that
+ * are as the first one. Most of a range is alike: it goes over them in words.
+ */
+static inline uint64_t ufi_page_same_wp(const struct ufi_range *r, uint64_t at, uint64_t end)
+{
+	const _Atomic uint8_t *page = ufi_page_state(r, at);
+	uint8_t wp = atomic_load(page) & UFI_PAGE_WP;
+	uint64_t word = wp ? UFI_PAGE_WORD_WP : 0;
+	size_t n = (end - at) / r->page_size;
+	size_t i = 0;
+
+	while (i < n &&
+	       (atomic_load_explicit(&page[i], memory_order_relaxed) & UFI_PAGE_WP) == wp) {
+		i++;
+		while (n - i >= sizeof(word) && (uintptr_t)&page[i] % sizeof(word) == 0 &&
+		       (__atomic_load_n((const ufi_page_word *)(uintptr_t)&page[i],
+					__ATOMIC_RELAXED) &
+			UFI_PAGE_WORD_WP) == word)
+			i += sizeof(word);
+	}
+	return at + i * r->page_size;
+}
+
 static inline bool ufi_range_armed(const struct ufi_range *r)
 {
 	return r->modes & (UF_REGISTER_MODE_MISSING | UF_REGISTER_MODE_MINOR);
+}
+
+/* Are writes let through, and only found out about? */
+static inline bool ufi_range_tracked(const struct ufi_range *r)
+{
+	return (r->modes & UF_REGISTER_MODE_WP) &&
+	       (atomic_load(&r->ctx->features) & UF_FEATURE_WP_ASYNC);
 }
 
 /* Does nothing but its flags keep the program from it? */

@@ -100,7 +100,7 @@ static void protect_mixes(const struct protect_run *run)
 		atomic_store(&r->states->mixed, true);
 }
 
-/* spec: writeprotect.8, writeprotect.14, rwprotect.8, rwprotect.19 */
+/* spec: writeprotect.8, writeprotect.14, rwprotect.8, rwprotect.19, async.7 */
 static int protect_run(struct ufi_task *task, const struct protect_run *run)
 {
 	struct ufi_range *r = run->range;

@@ -80,6 +80,8 @@ static int register_check(const struct ufi_ctx *ctx, const struct ufi_piece *p, 
 		return -EINVAL;
 	if ((modes & UF_REGISTER_MODE_RWP) && !p->vma.prot)
 		return -EINVAL;
+	if (p->vma.mem->only_tracks && !(atomic_load(&ctx->features) & UF_FEATURE_WP_ASYNC))
+		return -EINVAL; /* spec: async.8 */
 	if (!p->vma.maywrite)
 		return -EPERM;
 	if (p->range && p->range->ctx && (p->range->ctx != ctx || register_drops(p->range, modes)))
@@ -219,7 +221,8 @@ static int unregister_check_all(struct ufi_ctx *ctx, const struct ufi_span *op)
 			return err;
 		if (p.range && p.range->ctx && p.range->ctx != ctx)
 			return -EINVAL;
-		if (!p.vma.mem)
+		/* spec: async.10 */
+		if (!p.vma.mem || (!p.range && p.vma.mem->only_tracks))
 			return -EINVAL;
 		at = p.vma.end;
 	}
@@ -229,7 +232,7 @@ static int unregister_check_all(struct ufi_ctx *ctx, const struct ufi_span *op)
 /*
  * Who is woken faults again and waits for the registry, so it may come first:
  * then nobody sleeps on if we are killed in between. In memory that was not
- * registered for missing pages they do. spec: unregister.5, unregister.7, rwprotect.22
+ * registered for missing pages they do. spec: unregister.5, unregister.7, rwprotect.22, async.16
  */
 static void unregister_ranges(struct ufi_task *task, struct ufi_ctx *ctx, const struct ufi_span *op)
 {

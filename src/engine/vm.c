@@ -61,10 +61,10 @@ void ufi_vm_disarm(struct ufi_mm *mm, uint64_t start, uint64_t end)
 	vm_remove(mm, start, end, UFI_RANGE_ENDING);
 }
 
-/* What a page is once its content is gone. spec: vm.3, vm.8, vm.12, vm.14, rwprotect.15 */
+/* What a page is once its content is gone. spec: vm.3, vm.8, vm.12, vm.14, rwprotect.15, async.13 */
 static uint8_t vm_discarded(const struct ufi_range *r, uint8_t state, bool only_here)
 {
-	uint8_t marker = r->shared ? state & UFI_PAGE_WP : 0;
+	uint8_t marker = r->object ? state & UFI_PAGE_WP : 0;
 
 	if (ufi_page_kind(state) == UFI_PAGE_POISON && !only_here)
 		return state;
@@ -147,7 +147,7 @@ int ufi_vm_discarded(struct ufi_task *task, struct ufi_range *r, bool only_here)
 
 /*
  * Closed as a part of its chunk it stays so; closed one by one, or open.
- * spec: vm.2, vm.7, rwprotect.15
+ * spec: vm.2, vm.7, rwprotect.15, async.12
  */
 static int vm_protect_run(struct ufi_task *task, struct ufi_range *r, uint64_t at, uint64_t run,
 			  uint8_t state)

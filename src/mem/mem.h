@@ -28,6 +28,12 @@ struct uf_mem_ops {
 	uint64_t ioctls;
 
 	/*
+	 * Only what was written can be found out: such memory is for contexts with
+	 * UF_FEATURE_WP_ASYNC, its pages are never filled, and it has no callbacks.
+	 */
+	bool only_tracks;
+
+	/*
 	 * Which pages exist although this mapping has none of them: vec[i] = 1.
 	 * They are mapped without a MISSING fault, and a COPY meets EEXIST.
 	 */
@@ -52,5 +58,8 @@ extern const struct uf_mem_ops uf_mem_anon;
 /* Shared memory (memfd, MAP_SHARED | MAP_ANONYMOUS, tmpfs): a page exists when the page cache has
  * it. */
 extern const struct uf_mem_ops uf_mem_shmem;
+
+/* Whatever else can be mapped and written: ordinary files, System V segments, secret memory. */
+extern const struct uf_mem_ops uf_mem_other;
 
 #endif

@@ -26,6 +26,7 @@
 #include "base/compiler.h"
 
 struct uf_mmu;
+struct uf_scan_arg;
 struct uf_mem_ops;
 struct ufi_range;
 
@@ -60,6 +61,7 @@ enum uf_fill {
 	UF_FILL_ALIAS,	 /* a second mapping of the object */
 	UF_FILL_PROCMEM, /* a write to /proc/self/mem, which passes PROT_NONE */
 	UF_FILL_MREMAP,	 /* a page made ready elsewhere is moved into place */
+	UF_FILL_NONE,	 /* there is none, nothing is filled: uf_mem_ops.only_tracks */
 };
 
 /* Pages that change their place: see uf_mmu_ops.move. */
@@ -121,6 +123,16 @@ struct uf_mmu_ops {
 	 */
 	int (*populated)(struct uf_mmu *mmu, struct ufi_range *r, uint64_t addr, uint64_t *start,
 			 uint64_t *end);
+
+	/*
+	 * PAGEMAP_SCAN (spec/scan.md) as the page tables of the machine tell it, our
+	 * traps included and nothing of ours known: WPALLOWED is what the machine
+	 * itself can protect. ARG is valid, not for an empty span, and its vec is our
+	 * memory, at most UFI_SCAN_REGIONS of it. Returns the regions in vec;
+	 * ARG->walk_end is where to go on, in any case but an error. -EPERM: as there;
+	 * -ENOENT, -EMFILE and others: the page tables cannot be read.
+	 */
+	int64_t (*scan)(struct uf_mmu *mmu, struct uf_scan_arg *arg);
 
 	/* --- Pages. [addr, addr + len) of the range. --- */
 

@@ -32,7 +32,7 @@ static void api_refused(struct t *t)
 	static const struct uf_io_api bad[] = {
 		{UF_UAPI_API + 1, 0, 5},
 		{0, UF_FEATURE_SIGBUS, 5},
-		{UF_UAPI_API, UF_FEATURE_WP_ASYNC, 5},
+		{UF_UAPI_API, UINT64_C(1) << 40, 5},
 		{UF_UAPI_API, UF_FEATURE_SIGBUS | UINT64_C(1) << 60, 5},
 		{UF_UAPI_API, UINT64_C(1) << 31, 5},
 	};

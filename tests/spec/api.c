@@ -7,7 +7,7 @@
 #define API_ENGINE                                                                                 \
 	(UF_FEATURE_PAGEFAULT_FLAG_WP | UF_FEATURE_MISSING_SHMEM | UF_FEATURE_SIGBUS |             \
 	 UF_FEATURE_THREAD_ID | UF_FEATURE_MINOR_SHMEM | UF_FEATURE_EXACT_ADDRESS |                \
-	 UF_FEATURE_WP_UNPOPULATED | UF_FEATURE_POISON | UF_FEATURE_MOVE)
+	 UF_FEATURE_WP_UNPOPULATED | UF_FEATURE_POISON | UF_FEATURE_WP_ASYNC | UF_FEATURE_MOVE)
 /* Of Linux since 7.3, and of the engine; the second one needs the first. */
 #define API_NEWER (UF_FEATURE_RWP | UF_FEATURE_RWP_ASYNC)
 #define API_UNKNOWN (UINT64_C(1) << 40)

@@ -27,6 +27,11 @@ static const struct t_suite suites[] = {
 	{"move", move_cases},
 	{"move", move_page_cases},
 	{"move", move_race_cases},
+	{"async", async_cases},
+	{"async", async_memory_cases},
+	{"scan", scan_cases},
+	{"scan", scan_protect_cases},
+	{"scan", scan_same_cases},
 	{NULL, NULL},
 };
 

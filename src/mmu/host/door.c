@@ -99,6 +99,7 @@ int64_t ufi_door_write(struct uf_mmu *mmu, struct ufi_range *r, uint64_t addr, u
 	case UF_FILL_MREMAP:
 		return door_write_mremap(host_of(mmu), addr, len, src);
 	case UF_FILL_AUTO:
+	case UF_FILL_NONE:
 		break;
 	}
 	return -EOPNOTSUPP;

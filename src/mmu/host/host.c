@@ -48,6 +48,7 @@ static const struct uf_mmu_ops host_ops = {
 	.detach = ufi_trap_detach,
 	.forget = ufi_object_put,
 	.populated = ufi_pagemap_populated,
+	.scan = ufi_walk_scan,
 	.arm = ufi_trap_arm,
 	.open = ufi_trap_open,
 	.close = ufi_trap_close,

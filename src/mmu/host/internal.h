@@ -115,6 +115,8 @@ void ufi_arena_fork_child(void);
 
 /* --- maps.c --- */
 int ufi_maps_find(struct uf_mmu *mmu, uint64_t addr, struct uf_vma *vma) UF_MUST_USE;
+/* The extent of the lowest mapping that ends above ADDR. */
+int ufi_maps_extent(uint64_t addr, uint64_t *start, uint64_t *end) UF_MUST_USE;
 bool ufi_maps_accessible(struct uf_mmu *mmu, uint64_t addr, uint32_t access);
 uint32_t ufi_maps_device(struct uf_mmu *mmu, uint64_t addr);
 /* The object mapped at ADDR, and where in it that is: a descriptor. Needs CAP_SYS_ADMIN. */
@@ -135,6 +137,17 @@ void ufi_object_forked(void);
 /* vec[i] = 1 if the object has that page, in memory or in swap. */
 int ufi_object_has(uint64_t token, uint64_t offset, uint64_t len, uint64_t page,
 		   uint8_t *vec) UF_MUST_USE;
+
+/* --- walk.c --- */
+/* Bits of an entry of /proc/self/pagemap. */
+#define HOST_ENTRY_PRESENT (UINT64_C(1) << 63)
+#define HOST_ENTRY_SWAP (UINT64_C(1) << 62)
+#define HOST_ENTRY_FILE (UINT64_C(1) << 61)
+#define HOST_ENTRY_GUARD (UINT64_C(1) << 58)
+#define HOST_ENTRY_WP (UINT64_C(1) << 57)
+#define HOST_ENTRY_SOFT_DIRTY (UINT64_C(1) << 55)
+
+int64_t ufi_walk_scan(struct uf_mmu *mmu, struct uf_scan_arg *arg) UF_MUST_USE;
 
 /* --- pagemap.c --- */
 int ufi_pagemap_populated(struct uf_mmu *mmu, struct ufi_range *r, uint64_t addr, uint64_t *start,

@@ -33,6 +33,9 @@ struct maps_query {
 #define MAPS_COVERING_OR_NEXT 0x10
 #define MAPS_SHARED 8
 
+/* Room for all the flags that a mapping can have. */
+#define MAPS_FLAGS 128
+
 /* One mapping as the kernel tells it: our traps show in it. */
 struct maps_entry {
 	uint64_t start;
@@ -287,6 +290,16 @@ int ufi_maps_identity(uint64_t addr, uint32_t *dev, uint64_t *inode)
 	return 0;
 }
 
+int ufi_maps_extent(uint64_t addr, uint64_t *start, uint64_t *end)
+{
+	struct maps_entry e;
+	int err = maps_find(addr, &e);
+
+	*start = e.start;
+	*end = e.end;
+	return err;
+}
+
 uint32_t ufi_maps_device(struct uf_mmu *mmu, uint64_t addr)
 {
 	struct maps_entry e;
@@ -360,32 +373,61 @@ static bool maps_is_shmem(const struct maps_entry *e)
 	return e->dev == ufi_host.shmem_dev || maps_is_tmpfs(e->dev);
 }
 
-/*
- * A shared mapping that is not writable now may never be: the object was
- * opened for reading, or sealed. Only smaps tells ("mw" in VmFlags).
- */
-static bool maps_maywrite(const struct maps_entry *e)
+/* What only smaps tells: "rd wr mr mw", each with a space before it. */
+static void maps_flags(const struct maps_entry *e, char *flags, size_t size)
 {
 	int fd = ufi_maps_open("self/smaps", O_RDONLY);
 	struct maps_lines in = {.fd = fd};
 	bool here = false;
-	bool may = false;
 	char *line;
 
+	flags[0] = '\0';
 	if (fd < 0)
-		return false;
+		return;
 	while ((line = maps_line(&in)) != NULL) {
 		struct maps_entry head;
 
 		if (!here && maps_parse(line, &head)) {
 			here = head.start == e->start;
 		} else if (here && strncmp(line, "VmFlags:", 8) == 0) {
-			may = strstr(line, " mw") != NULL;
+			strncpy(flags, line + 8, size - 1);
+			flags[size - 1] = '\0';
 			break;
 		}
 	}
 	maps_close(fd);
-	return may;
+}
+
+/*
+ * A shared mapping that is not writable now may never be: the object was
+ * opened for reading, or sealed.
+ */
+static bool maps_maywrite(const struct maps_entry *e)
+{
+	char flags[MAPS_FLAGS];
+
+	if (!e->shared || (e->prot & UF_PROT_WRITE))
+		return true;
+	maps_flags(e, flags, sizeof(flags));
+	return strstr(flags, " mw");
+}
+
+/*
+ * Nothing fits better, but what is written to it could be found out: not where the
+ * pages are no ordinary ones (of devices and the kernel's own, VM_SPECIAL), nor in huge
+ * ones, droppable memory and shadow stacks. spec: async.8
+ */
+static bool maps_is_other(const struct maps_entry *e)
+{
+	static const char *const barred[] = {" io", " pf", " mm", " de", " ht", " dp", " ss"};
+	char flags[MAPS_FLAGS];
+
+	maps_flags(e, flags, sizeof(flags));
+	for (size_t i = 0; i < UF_ARRAY_SIZE(barred); i++) {
+		if (strstr(flags, barred[i]))
+			return false;
+	}
+	return flags[0];
 }
 
 int ufi_maps_find(struct uf_mmu *mmu, uint64_t addr, struct uf_vma *vma)
@@ -401,11 +443,16 @@ int ufi_maps_find(struct uf_mmu *mmu, uint64_t addr, struct uf_vma *vma)
 	vma->page_size = mmu->page_size;
 	vma->prot = e.prot;
 	vma->shared = e.shared;
-	vma->maywrite = !e.shared || (e.prot & UF_PROT_WRITE) || maps_maywrite(&e);
+	vma->maywrite = maps_maywrite(&e);
 	if (maps_is_anon(&e)) {
 		vma->mem = &uf_mem_anon;
-	} else if (maps_is_shmem(&e)) {
+		return 0;
+	}
+	if (maps_is_shmem(&e))
 		vma->mem = &uf_mem_shmem;
+	else if (maps_is_other(&e))
+		vma->mem = &uf_mem_other;
+	if (vma->mem) {
 		vma->object = (uint64_t)e.dev << 32 ^ e.inode;
 		vma->offset = e.offset;
 	}

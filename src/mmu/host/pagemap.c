@@ -3,39 +3,10 @@
  * Owns the question which pages exist: in the page tables (PAGEMAP_SCAN, else
  * the pagemap file, else mincore) and in the page cache (mincore on the alias).
  */
-#include <linux/ioctl.h>
-
 #include "mmu/host/internal.h"
 
-struct pagemap_region {
-	uint64_t start;
-	uint64_t end;
-	uint64_t categories;
-};
-
-struct pagemap_scan {
-	uint64_t size;
-	uint64_t flags;
-	uint64_t start;
-	uint64_t end;
-	uint64_t walk_end;
-	uint64_t vec;
-	uint64_t vec_len;
-	uint64_t max_pages;
-	uint64_t category_inverted;
-	uint64_t category_mask;
-	uint64_t category_anyof_mask;
-	uint64_t return_mask;
-};
-
-#define PAGEMAP_SCAN_IOCTL _IOWR('f', 16, struct pagemap_scan)
-#define PAGEMAP_IS_PRESENT (1u << 3)
-#define PAGEMAP_IS_SWAPPED (1u << 4)
-#define PAGEMAP_IS_GUARD (1u << 8)
-
-/* Bits of an entry of the file: present or swapped; a guard marker is told as swapped, too. */
-#define PAGEMAP_POPULATED (UINT64_C(3) << 62)
-#define PAGEMAP_GUARD (UINT64_C(1) << 58)
+/* Bits of an entry of the file; a guard marker is told as swapped, too. */
+#define PAGEMAP_POPULATED (HOST_ENTRY_PRESENT | HOST_ENTRY_SWAP)
 
 /* Entries, or bytes of a mincore vector, looked at in one go. */
 #define PAGEMAP_WINDOW 512
@@ -44,8 +15,8 @@ struct pagemap_scan {
 static int pagemap_scan(int fd, uint64_t addr, uint64_t limit, uint64_t guard, uint64_t *start,
 			uint64_t *end)
 {
-	struct pagemap_region region;
-	struct pagemap_scan scan = {
+	struct uf_scan_region region;
+	struct uf_scan_arg scan = {
 		.size = sizeof(scan),
 		.start = addr,
 		.end = limit,
@@ -53,10 +24,10 @@ static int pagemap_scan(int fd, uint64_t addr, uint64_t limit, uint64_t guard, u
 		.vec_len = 1,
 		.category_inverted = guard,
 		.category_mask = guard,
-		.category_anyof_mask = PAGEMAP_IS_PRESENT | PAGEMAP_IS_SWAPPED,
-		.return_mask = PAGEMAP_IS_PRESENT | PAGEMAP_IS_SWAPPED,
+		.category_anyof_mask = UF_PAGE_IS_PRESENT | UF_PAGE_IS_SWAPPED,
+		.return_mask = UF_PAGE_IS_PRESENT | UF_PAGE_IS_SWAPPED,
 	};
-	long n = UF_SYS3(SYS_ioctl, fd, PAGEMAP_SCAN_IOCTL, &scan);
+	long n = UF_SYS3(SYS_ioctl, fd, UF_IOC_PAGEMAP_SCAN, &scan);
 
 	if (n < 0)
 		return (int)n;
@@ -77,7 +48,7 @@ static int pagemap_read(int fd, uint64_t addr, uint64_t npages, uint64_t page, u
 	if (n != (long)(npages * sizeof(entry[0])))
 		return n < 0 ? (int)n : -EIO;
 	for (uint64_t i = 0; i < npages; i++)
-		vec[i] = (entry[i] & PAGEMAP_POPULATED) && !(entry[i] & PAGEMAP_GUARD);
+		vec[i] = (entry[i] & PAGEMAP_POPULATED) && !(entry[i] & HOST_ENTRY_GUARD);
 	return 0;
 }
 
@@ -129,7 +100,7 @@ int ufi_pagemap_populated(struct uf_mmu *mmu, struct ufi_range *r, uint64_t addr
 	int err = -ENOTTY;
 
 	if (fd >= 0)
-		err = pagemap_scan(fd, addr, r->end, PAGEMAP_IS_GUARD, start, end);
+		err = pagemap_scan(fd, addr, r->end, UF_PAGE_IS_GUARD, start, end);
 	if (err == -EINVAL)
 		err = pagemap_scan(fd, addr, r->end, 0, start, end);
 	/* Any other error is that of a kernel, or an emulator, that knows no such call. */

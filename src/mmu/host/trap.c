@@ -122,8 +122,12 @@ static void trap_drop_alias(struct ufi_range *r)
 /* What is open as a whole has page table entries, which a guard marker would make away with. */
 static int trap_choose(const struct host *h, struct ufi_range *r, bool closed)
 {
-	int err = r->shared ? trap_choose_shared(h, r) : trap_choose_private(h, r);
+	int err = 0;
 
+	if (r->mem->only_tracks)
+		r->fill = UF_FILL_NONE;
+	else
+		err = r->shared ? trap_choose_shared(h, r) : trap_choose_private(h, r);
 	if (!closed)
 		r->trap = UF_TRAP_MPROTECT;
 	return err;
@@ -133,7 +137,7 @@ int ufi_trap_attach(struct uf_mmu *mmu, struct ufi_range *r, bool closed)
 {
 	int err = trap_choose(host_of(mmu), r, closed);
 
-	if (!err && r->shared)
+	if (!err && r->fill == UF_FILL_ALIAS)
 		err = trap_make_alias(r);
 	if (err || !closed)
 		return err;

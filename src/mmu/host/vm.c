@@ -177,7 +177,7 @@ static long vm_discard_range(struct vm_advice *a, struct ufi_range *r)
 	if (ret)
 		return ret;
 	/* Through the alias the protection of the traps is not in the way. */
-	ret = UF_SYS3(SYS_madvise, removes && r->shared ? r->alias : r->start, r->end - r->start,
+	ret = UF_SYS3(SYS_madvise, removes && r->alias ? r->alias : r->start, r->end - r->start,
 		      advice);
 	if (ret) {
 		err = ufi_range_armed(r) ? ufi_arm_adopt(a->task, r) : 0;
@@ -285,7 +285,7 @@ static int vm_move_poison(struct ufi_task *task, const struct vm_saved *saved, u
 /*
  * Without UFFD_EVENT_REMAP the new mapping is not registered, and what was
  * missing reads as zeros there; MREMAP_DONTUNMAP leaves the old one armed and
- * empty. spec: vm.4
+ * empty. spec: vm.4, async.15
  */
 static long vm_move(struct ufi_task *task, uint64_t old, uint64_t old_len, uint64_t new_len,
 		    int flags, uint64_t to)

@@ -128,6 +128,7 @@ static const struct uf_mmu_ops sim_ops = {
 	.detach = ufi_sim_detach,
 	.forget = sim_forget,
 	.populated = ufi_sim_populated,
+	.scan = ufi_sim_scan,
 	.arm = ufi_sim_arm,
 	.open = ufi_sim_open,
 	.close = ufi_sim_close,

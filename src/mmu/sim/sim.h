@@ -232,6 +232,7 @@ void ufi_sim_poke(struct sim *sim, uint64_t addr, const void *from, size_t n);
 int ufi_sim_vma_find(struct uf_mmu *mmu, uint64_t addr, struct uf_vma *vma);
 int ufi_sim_populated(struct uf_mmu *mmu, struct ufi_range *r, uint64_t addr, uint64_t *start,
 		      uint64_t *end);
+int64_t ufi_sim_scan(struct uf_mmu *mmu, struct uf_scan_arg *arg);
 int ufi_sim_cached(struct uf_mmu *mmu, struct ufi_range *r, uint64_t addr, uint64_t len,
 		   uint8_t *vec);
 

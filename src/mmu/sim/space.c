@@ -235,7 +235,7 @@ static const struct uf_mem_ops *space_mem(const struct sim_map *map)
 	case SIM_FILE:
 		break;
 	}
-	return NULL;
+	return &uf_mem_other;
 }
 
 static bool space_alike(const struct sim_pte *a, const struct sim_pte *b)
@@ -290,6 +290,51 @@ int ufi_sim_populated(struct uf_mmu *mmu, struct ufi_range *r, uint64_t addr, ui
 	/* What is open is touched by others: they may be populated by now as well. */
 	ufi_sim_step(sim);
 	return 0;
+}
+
+/* A page table for all of it: what is not there is not protected either. */
+static uint64_t space_categories(const struct sim_pte *pte)
+{
+	if (!pte->page)
+		return UF_PAGE_IS_WRITTEN;
+	return UF_PAGE_IS_PRESENT | UF_PAGE_IS_WRITTEN | (pte->map->object ? UF_PAGE_IS_FILE : 0);
+}
+
+static void space_scan_page(struct ufi_scan *s, const struct sim_pte *pte)
+{
+	uint64_t categories = space_categories(pte);
+	uint64_t end = s->at + SIM_PAGE;
+
+	if (ufi_region_wants(s, categories)) {
+		s->full = ufi_region_room(s, categories, s->at, end) == s->at;
+		if (!s->full)
+			ufi_region_tell(s, categories, s->at, end);
+	}
+	s->at = s->full ? s->at : end;
+}
+
+/* The machine protects nothing by itself. */
+int64_t ufi_sim_scan(struct uf_mmu *mmu, struct uf_scan_arg *arg)
+{
+	struct sim *sim = sim_of(mmu);
+	struct ufi_scan s = {.arg = *arg, .page = SIM_PAGE, .at = arg->start};
+
+	ufi_sim_step(sim);
+	s.region = (struct uf_scan_region *)(uintptr_t)arg->vec;
+	while (s.at < arg->end && !s.full) {
+		const struct sim_pte *pte = ufi_sim_pte(sim, s.at);
+		int go = pte && pte->map ? ufi_region_mapping(&s, 0) : 0;
+
+		if (go < 0)
+			return go;
+		if (go)
+			space_scan_page(&s, pte);
+		else
+			s.at += SIM_PAGE;
+	}
+	arg->walk_end = s.at;
+	ufi_sim_step(sim);
+	return s.n;
 }
 
 int ufi_sim_cached(struct uf_mmu *mmu, struct ufi_range *r, uint64_t addr, uint64_t len,

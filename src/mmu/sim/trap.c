@@ -91,6 +91,8 @@ int ufi_sim_attach(struct uf_mmu *mmu, struct ufi_range *r, bool closed)
 	if (ufi_sim_op_fails(sim, SIM_OP_ATTACH))
 		return -ENOMEM;
 	r->trap = trap_choose(sim, r->trap, closed);
+	if (r->mem->only_tracks)
+		r->fill = UF_FILL_NONE;
 	if (r->fill == UF_FILL_AUTO)
 		r->fill = r->shared ? UF_FILL_ALIAS : UF_FILL_PROCMEM;
 	if (closed)

@@ -1,0 +1,481 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Owns PAGEMAP_SCAN: what the pages of a span are, and their protection in the
+ * same step as they are told. What is registered is told by our states, with what
+ * the machine adds to them; what is not, by the machine alone. A walk takes the
+ * registry a piece at a time, and no page of the program's memory is touched
+ * meanwhile: regions are gathered, and handed on in between.
+ */
+#include "engine/pagestate.h"
+
+/* Regions of the machine that are asked for in one go. */
+#define SCAN_LOOK 32
+
+/* So many runs at most for each time that the registry is locked. */
+#define SCAN_RUNS 256
+
+/* Pages of an object that are looked for in one go. */
+#define SCAN_FIND 64
+
+/* Protected in one go: bounds the time for which a write into them waits. */
+#define SCAN_PROTECT UINT64_C(32768)
+
+/* What the page tables tell of a page that is there. */
+#define SCAN_MACHINE                                                                               \
+	(UF_PAGE_IS_FILE | UF_PAGE_IS_PRESENT | UF_PAGE_IS_SWAPPED | UF_PAGE_IS_PFNZERO |          \
+	 UF_PAGE_IS_HUGE | UF_PAGE_IS_SOFT_DIRTY)
+#define SCAN_THERE (UF_PAGE_IS_PRESENT | UF_PAGE_IS_SWAPPED)
+
+/* What our states tell by themselves. */
+#define SCAN_OURS (UF_PAGE_IS_WPALLOWED | UF_PAGE_IS_WRITTEN)
+
+/* What the machine has told of a range. */
+struct scan_look {
+	struct uf_scan_region region[SCAN_LOOK];
+	uint32_t n;
+	uint32_t i; /* the one at hand */
+};
+
+/* Pages of a range that are alike. */
+struct scan_run {
+	struct ufi_range *range;
+	uint64_t start;
+	uint64_t end;
+	uint8_t state; /* of the first one; of all, if the machine was asked */
+	uint64_t categories;
+};
+
+/* spec: scan.5 */
+static uint64_t scan_mapping(const struct ufi_range *r)
+{
+	return ufi_range_tracked(r) ? UF_PAGE_IS_WPALLOWED : 0;
+}
+
+/*
+ * What a page in this state is, of which the machine tells MACHINE. The state is
+ * the mapping's, not the object's (spec: async.11). Our traps do
+ * not show: a marker is a missing page. EXISTS: an open page of which the page
+ * tables know nothing is there all the same. spec: scan.4, scan.6, scan.8
+ */
+static uint64_t scan_categories(const struct ufi_range *r, uint8_t state, uint64_t machine,
+				bool exists)
+{
+	uint64_t categories = machine & UF_PAGE_IS_GUARD ? 0 : machine & SCAN_MACHINE;
+	uint64_t mapping = scan_mapping(r);
+
+	if (ufi_page_kind(state) == UFI_PAGE_POISON)
+		categories = UF_PAGE_IS_SWAPPED;
+	else if (!ufi_page_open(r, state))
+		categories = 0;
+	else if (!(categories & SCAN_THERE) && exists)
+		categories =
+			UF_PAGE_IS_PRESENT | (r->object ? UF_PAGE_IS_FILE : UF_PAGE_IS_PFNZERO);
+	if (state & UFI_PAGE_WP)
+		return mapping | (categories & SCAN_THERE ? categories : UF_PAGE_IS_SWAPPED);
+	if (mapping || (categories & SCAN_THERE) || (machine & UF_PAGE_IS_WRITTEN))
+		categories |= UF_PAGE_IS_WRITTEN;
+	return mapping | categories;
+}
+
+/* Do our states say all that matters? */
+static bool scan_simple(const struct ufi_scan *s, const struct ufi_range *r)
+{
+	uint64_t interest = s->arg.category_mask | s->arg.category_anyof_mask | s->arg.return_mask;
+
+	return ufi_range_tracked(r) && (!s->arg.vec_len || !(interest & ~(uint64_t)SCAN_OURS));
+}
+
+/* The machine tells all of a range, piece by piece: the piece at AT. */
+static int scan_look_at(struct ufi_task *task, struct scan_look *look, const struct ufi_range *r,
+			uint64_t at, uint64_t end)
+{
+	struct uf_scan_arg arg = {
+		.size = sizeof(arg),
+		.start = at,
+		.end = end,
+		.vec = (uintptr_t)look->region,
+		.vec_len = SCAN_LOOK,
+		.max_pages = UINT64_MAX,
+		.return_mask = SCAN_MACHINE | UF_PAGE_IS_WRITTEN |
+			       (r->trap == UF_TRAP_GUARD ? UF_PAGE_IS_GUARD : 0),
+	};
+	int64_t n;
+
+	while (look->i < look->n && look->region[look->i].end <= at)
+		look->i++;
+	if (look->i < look->n)
+		return 0;
+	n = task->mmu->ops->scan(task->mmu, &arg);
+	if (n < 0)
+		return (int)n;
+	look->n = (uint32_t)n;
+	look->i = 0;
+	return 0;
+}
+
+/*
+ * Pages that are open, in a range that begins closed, have content. Private ones
+ * of which the page tables know nothing are zeros; an object may have lost its.
+ */
+static int scan_exists(struct ufi_task *task, struct scan_run *run, bool *exists)
+{
+	struct ufi_range *r = run->range;
+	uint8_t vec[SCAN_FIND];
+	uint64_t page = r->page_size;
+	uint64_t i = 1;
+	int err;
+
+	*exists = true;
+	if (!r->shared)
+		return 0;
+	run->start = uf_align_down(run->start, page);
+	run->end = uf_min(run->end, run->start + SCAN_FIND * page);
+	err = r->mem->find(task->mmu, r, run->start, uf_align_up(run->end - run->start, page), vec);
+	if (err)
+		return err;
+	while (run->start + i * page < run->end && vec[i] == vec[0])
+		i++;
+	run->end = uf_min(run->end, run->start + i * page);
+	*exists = vec[0];
+	return 0;
+}
+
+/* With all that there is to know of them. */
+static int scan_whole_run(struct ufi_task *task, struct scan_look *look, struct scan_run *run)
+{
+	struct ufi_range *r = run->range;
+	uint64_t start = run->start;
+	uint64_t machine = 0;
+	bool exists = false;
+	int err = scan_look_at(task, look, r, start, run->end);
+
+	run->end = ufi_page_alike(r, start, run->end, run->state);
+	if (look->i < look->n && look->region[look->i].start <= start) {
+		machine = look->region[look->i].categories;
+		run->end = uf_min(run->end, look->region[look->i].end);
+	} else if (look->i < look->n) {
+		run->end = uf_min(run->end, look->region[look->i].start);
+	}
+	if (!err && ufi_range_armed(r) && ufi_page_open(r, run->state) && !(machine & SCAN_THERE))
+		err = scan_exists(task, run, &exists);
+	run->start = start;
+	run->categories = scan_categories(r, run->state & (uint8_t)~UFI_PAGE_BUSY, machine, exists);
+	return err;
+}
+
+static int scan_run_at(struct ufi_task *task, const struct ufi_scan *s, struct scan_look *look,
+		       uint64_t end, struct scan_run *run)
+{
+	struct ufi_range *r = run->range;
+	uint64_t first_end = uf_align_down(s->at, r->page_size) + r->page_size;
+
+	run->start = s->at;
+	run->end = end;
+	run->state = atomic_load(ufi_page_state(r, s->at));
+	if (!scan_simple(s, r))
+		return scan_whole_run(task, look, run);
+	run->end = uf_min(end, uf_max(ufi_page_same_wp(r, s->at, end), first_end));
+	run->categories =
+		UF_PAGE_IS_WPALLOWED | (run->state & UFI_PAGE_WP ? 0 : UF_PAGE_IS_WRITTEN);
+	return 0;
+}
+
+/* Pages that are not there, as far as nobody else is at them. */
+static uint64_t scan_mark(const struct scan_run *run, uint64_t end)
+{
+	struct ufi_range *r = run->range;
+	uint64_t at = run->start;
+
+	for (; at < end; at += r->page_size) {
+		uint8_t seen = run->state;
+
+		if (!atomic_compare_exchange_strong(ufi_page_state(r, at), &seen,
+						    run->state | UFI_PAGE_WP))
+			break;
+	}
+	return at;
+}
+
+/*
+ * Written pages up to *END are protected, or fewer: as far as they are all in one
+ * state and nobody's. A write that comes before that is one they are told for;
+ * one that comes after it will be told by the next. spec: scan.14, scan.15
+ */
+static int scan_protect(struct ufi_task *task, const struct scan_run *run, uint64_t *end)
+{
+	struct ufi_range *r = run->range;
+	uint64_t most = run->start + SCAN_PROTECT * r->page_size;
+	unsigned kind = UFI_KIND(ufi_page_kind(run->state));
+	uint64_t start = run->start;
+	int err = 0;
+
+	if (run->state & (UFI_PAGE_BUSY | UFI_PAGE_WP))
+		return -EBUSY;
+	*end = ufi_page_alike(r, start, uf_min(*end, most), run->state);
+	atomic_store(&r->states->mixed, true);
+	if (!ufi_page_open(r, run->state)) {
+		*end = scan_mark(run, *end);
+		return *end == start ? -EBUSY : 0;
+	}
+	*end = ufi_claim(task, r, start, *end, kind, UFI_PAGE_WP);
+	if (*end > start)
+		err = ufi_claim_apply(task, r, start, *end, run->state | UFI_PAGE_WP);
+	ufi_claim_end(task);
+	return *end == start ? -EBUSY : err;
+}
+
+/* spec: scan.16, scan.18 */
+static int scan_take(struct ufi_task *task, struct ufi_scan *s, const struct scan_run *run)
+{
+	bool protects =
+		(s->arg.flags & UF_SCAN_WP_MATCHING) && (run->categories & UF_PAGE_IS_WRITTEN);
+	uint64_t end = run->end;
+	int err = 0;
+
+	if (s->arg.vec_len ? !ufi_region_wants(s, run->categories) : !protects) {
+		s->at = end;
+		return 0;
+	}
+	end = ufi_region_room(s, run->categories, run->start, end);
+	s->full = end == run->start;
+	if (!s->full && protects)
+		err = scan_protect(task, run, &end);
+	if (s->full || err)
+		return err;
+	ufi_region_tell(s, run->categories, run->start, end);
+	s->at = end;
+	return 0;
+}
+
+/* The range, up to END, or a part of that. */
+static int scan_range(struct ufi_task *task, struct ufi_scan *s, struct ufi_range *r, uint64_t end)
+{
+	struct scan_run run = {.range = r};
+	struct scan_look look;
+	int err = ufi_region_mapping(s, scan_mapping(r));
+
+	look.n = look.i = 0;
+	if (err <= 0 || !(s->arg.vec_len || (s->arg.flags & UF_SCAN_WP_MATCHING))) {
+		s->at = end;
+		return err < 0 ? err : 0;
+	}
+	err = 0;
+	for (unsigned i = 0; !err && i < SCAN_RUNS && s->at < end; i++) {
+		if (s->full || s->n == UFI_SCAN_REGIONS)
+			break;
+		err = scan_run_at(task, s, &look, end, &run);
+		if (!err)
+			err = scan_take(task, s, &run);
+	}
+	return err;
+}
+
+/* The first page in the span that matches, and where it could be protected if that is asked for. */
+static int64_t scan_gap_next(struct ufi_task *task, const struct ufi_scan *s, uint64_t end,
+			     struct uf_scan_region *next)
+{
+	bool protects = s->arg.flags & UF_SCAN_WP_MATCHING;
+	struct uf_scan_arg arg = s->arg;
+	int64_t n;
+
+	next->end = s->at;
+	do {
+		arg.flags = 0;
+		arg.start = next->end;
+		arg.end = end;
+		arg.vec = (uintptr_t)next;
+		arg.vec_len = 1;
+		arg.max_pages = UINT64_MAX;
+		arg.return_mask |= UF_PAGE_IS_WPALLOWED;
+		n = arg.start < end ? task->mmu->ops->scan(task->mmu, &arg) : 0;
+	} while (n > 0 && protects && !(next->categories & UF_PAGE_IS_WPALLOWED));
+	return n;
+}
+
+/* May everything that is mapped below END be protected? */
+static int scan_gap_check(struct ufi_task *task, const struct ufi_scan *s, uint64_t end)
+{
+	struct uf_scan_arg arg = s->arg;
+
+	if (!(arg.flags & UF_SCAN_CHECK_WPASYNC))
+		return 0;
+	arg.flags = UF_SCAN_CHECK_WPASYNC;
+	arg.start = s->at;
+	arg.end = end;
+	arg.vec = arg.vec_len = 0;
+	return (int)task->mmu->ops->scan(task->mmu, &arg);
+}
+
+/*
+ * No room is left, and perhaps nothing to be told up to END, or something that
+ * makes the last region grow. What the machine would protect has to wait for the
+ * next call even then.
+ */
+static int scan_gap_full(struct ufi_task *task, struct ufi_scan *s, uint64_t end)
+{
+	struct uf_scan_region next;
+	int64_t n = scan_gap_next(task, s, end, &next);
+	int err = n < 0 ? (int)n : scan_gap_check(task, s, n ? next.start + s->page : end);
+
+	if (err || !n) {
+		s->at = err ? s->at : end;
+		return err;
+	}
+	s->at = next.start;
+	end = ufi_region_room(s, next.categories, next.start, next.end);
+	s->full = end == next.start || (s->arg.flags & UF_SCAN_WP_MATCHING);
+	if (s->full)
+		return 0;
+	ufi_region_tell(s, next.categories, next.start, end);
+	s->at = end;
+	return 0;
+}
+
+/* What is not registered here, up to END: the machine knows, and protects what is its own. */
+static int scan_gap(struct ufi_task *task, struct ufi_scan *s, uint64_t end)
+{
+	struct uf_scan_region vec[SCAN_LOOK];
+	struct uf_scan_arg arg = s->arg;
+	int64_t n;
+
+	arg.start = s->at;
+	arg.end = end;
+	arg.vec = arg.vec_len ? (uintptr_t)vec : 0;
+	arg.vec_len = uf_min(uf_min(arg.vec_len, SCAN_LOOK), UFI_SCAN_REGIONS - s->n);
+	arg.vec_len = uf_min(arg.vec_len, s->arg.vec_len - s->handed - s->n);
+	arg.max_pages = s->arg.max_pages - s->found;
+	if (s->arg.vec_len && (!arg.vec_len || !arg.max_pages))
+		return scan_gap_full(task, s, end);
+	n = task->mmu->ops->scan(task->mmu, &arg);
+	if (n < 0)
+		return (int)n;
+	for (int64_t i = 0; i < n; i++)
+		ufi_region_tell(s, vec[i].categories, vec[i].start, vec[i].end);
+	s->at = arg.walk_end;
+	return 0;
+}
+
+static int scan_step(struct ufi_task *task, struct ufi_scan *s)
+{
+	const struct ufi_table *table = task->mm->table;
+	uint32_t i = ufi_range_lower(task->mm, s->at);
+	struct ufi_range *r = i < table->n ? table->range[i] : NULL;
+	uint64_t end = s->arg.end;
+
+	if (r && r->start <= s->at)
+		return scan_range(task, s, r, uf_min(r->end, end));
+	return scan_gap(task, s, r ? uf_min(r->start, end) : end);
+}
+
+/* The first N regions gathered are the program's. */
+static int scan_hand_on(struct ufi_task *task, struct ufi_scan *s, uint32_t n)
+{
+	uint64_t to = s->arg.vec + s->handed * sizeof(*s->region);
+
+	if (n && ufi_user_out(task, to, s->region, n * sizeof(*s->region)))
+		return -EFAULT;
+	s->handed += n;
+	s->n -= n;
+	memmove(s->region, &s->region[n], s->n * sizeof(*s->region));
+	return 0;
+}
+
+/*
+ * What has been protected and gathered is lost if the call fails: where it can
+ * still succeed with that, it does, and fails the next time.
+ */
+static int scan_walk(struct ufi_task *task, struct ufi_scan *s)
+{
+	unsigned round = 0;
+	int err = 0;
+
+	while (!err && !s->full && s->at < s->arg.end) {
+		ufi_rwlock_read(task, &task->mm->registry);
+		err = scan_step(task, s);
+		ufi_rwlock_read_end(task, &task->mm->registry);
+		if (err == -EBUSY) {
+			ufi_claim_await(task, round++);
+			err = 0;
+		}
+		if (err && err != -EPERM && s->handed + s->n) {
+			s->full = true;
+			err = 0;
+		}
+		if (!err && s->n == UFI_SCAN_REGIONS)
+			err = scan_hand_on(task, s, s->n - 1);
+	}
+	return err;
+}
+
+/* spec: scan.3, scan.13, scan.17, scan.19 */
+int64_t ufi_scan(struct ufi_mm *mm, uint64_t arg)
+{
+	struct uf_scan_region region[UFI_SCAN_REGIONS];
+	struct ufi_scan s = {.page = mm->mmu->page_size, .region = region};
+	struct ufi_task task;
+	int err;
+
+	ufi_task_enter(&task, mm);
+	err = ufi_decode_scan(&task, arg, &s.arg);
+	if (!err) {
+		s.at = s.arg.start;
+		err = scan_walk(&task, &s);
+		if (scan_hand_on(&task, &s, s.n))
+			err = -EFAULT;
+		if (!s.full)
+			s.at = s.arg.end;
+		if (ufi_user_out(&task, arg + offsetof(struct uf_scan_arg, walk_end), &s.at,
+				 sizeof(s.at)))
+			err = -EFAULT;
+	}
+	ufi_task_leave(&task);
+	return err ? err : (int64_t)s.handed;
+}
+
+/* --- The entries of /proc/PID/pagemap --- */
+
+#define ENTRY_PRESENT (UINT64_C(1) << 63)
+#define ENTRY_SWAP (UINT64_C(1) << 62)
+#define ENTRY_FILE (UINT64_C(1) << 61)
+#define ENTRY_GUARD (UINT64_C(1) << 58)
+#define ENTRY_WP (UINT64_C(1) << 57)
+#define ENTRY_THERE (ENTRY_PRESENT | ENTRY_SWAP)
+
+/* The same for an entry as scan_categories for what the machine tells otherwise. */
+static uint64_t scan_entry(struct ufi_task *task, struct ufi_range *r, uint64_t addr,
+			   uint64_t entry)
+{
+	uint8_t state = atomic_load(ufi_page_state(r, addr)) & (uint8_t)~UFI_PAGE_BUSY;
+	struct scan_run run = {.range = r, .start = addr, .end = addr + r->page_size};
+	bool exists = false;
+
+	if (entry & ENTRY_GUARD)
+		entry = 0;
+	if (ufi_page_kind(state) == UFI_PAGE_POISON)
+		entry = ENTRY_SWAP;
+	else if (!ufi_page_open(r, state))
+		entry = 0;
+	else if (!(entry & ENTRY_THERE) && ufi_range_armed(r) &&
+		 scan_exists(task, &run, &exists) == 0 && exists)
+		entry = ENTRY_PRESENT | (r->object ? ENTRY_FILE : 0);
+	if (!(state & UFI_PAGE_WP))
+		return entry;
+	return ENTRY_WP | (entry & ENTRY_THERE ? entry : ENTRY_SWAP);
+}
+
+/* spec: scan.20 */
+void ufi_scan_entries(struct ufi_mm *mm, uint64_t addr, uint64_t *entry, size_t n)
+{
+	struct ufi_task task;
+
+	ufi_task_enter(&task, mm);
+	ufi_rwlock_read(&task, &mm->registry);
+	for (size_t i = 0; i < n; i++, addr += mm->mmu->page_size) {
+		struct ufi_range *r = ufi_range_find(mm, addr);
+
+		if (r)
+			entry[i] = scan_entry(&task, r, addr, entry[i]);
+	}
+	ufi_rwlock_read_end(&task, &mm->registry);
+	ufi_task_leave(&task);
+}
