@@ -8,5 +8,5 @@
 
 ssize_t uf_scan(struct uf_scan_arg *arg)
 {
-	return (ssize_t)ufi_host_scan(-1, (uintptr_t)arg);
+	return (ssize_t)ufi_host_scan((uintptr_t)arg);
 }

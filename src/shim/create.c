@@ -129,6 +129,8 @@ static int create_openat(int dir, const char *path, int flags, mode_t mode)
 
 	ret = creates ? shim_real.openat(dir, path, flags, mode)
 		      : shim_real.openat(dir, path, flags);
+	if (ours && !creates && ret >= 0)
+		ufi_pagemap_opened(ret, path);
 	if (!ours || creates || (ret < 0 && !uf_backend_refused(-errno)))
 		return ret;
 	if (strcmp(path, CREATE_DEVICE))

@@ -35,7 +35,7 @@ SHIM_EXPORT int dup(int fd)
 {
 	if (ufi_host_owns_fd(fd))
 		return (int)ufi_real_ret(-EBADF);
-	return dup_done((int)UF_SYS1(SYS_dup, fd), ufi_table_get(fd));
+	return dup_done((int)UF_SYS1(SYS_dup, fd), ufi_table_get_any(fd));
 }
 
 /* Every descriptor of the engine would serve the program worse than none. */
@@ -52,7 +52,7 @@ SHIM_EXPORT int dup3(int old, int new, int flags)
 
 	if (err)
 		return (int)ufi_real_ret(err);
-	return dup_done((int)UF_SYS3(SYS_dup3, old, new, flags), ufi_table_get(old));
+	return dup_done((int)UF_SYS3(SYS_dup3, old, new, flags), ufi_table_get_any(old));
 }
 
 SHIM_EXPORT int dup2(int old, int new)
@@ -73,11 +73,11 @@ static int dup_fcntl(int fd, int cmd, unsigned long arg)
 	if (ufi_host_owns_fd(fd))
 		return (int)ufi_real_ret(-EBADF);
 	if (cmd == F_DUPFD || cmd == F_DUPFD_CLOEXEC)
-		return dup_done((int)UF_SYS3(SYS_fcntl, fd, cmd, arg), ufi_table_get(fd));
+		return dup_done((int)UF_SYS3(SYS_fcntl, fd, cmd, arg), ufi_table_get_any(fd));
 	ret = shim_real.fcntl(fd, cmd, arg);
 	if (cmd != F_GETFL || ret < 0)
 		return ret;
-	file = ufi_table_get(fd);
+	file = ufi_table_get_any(fd);
 	if (!file)
 		return ret;
 	/* Whatever stands in for it: a userfaultfd is open for reading, and nothing else. */
@@ -117,7 +117,7 @@ SHIM_EXPORT int close(int fd)
 
 	if (ufi_host_owns_fd(fd))
 		return (int)ufi_real_ret(-EBADF);
-	file = ufi_table_get(fd);
+	file = ufi_table_get_any(fd);
 	if (!file)
 		return shim_real.close(fd);
 	if (ufi_table_mine())

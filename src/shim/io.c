@@ -143,6 +143,8 @@ SHIM_EXPORT ssize_t read(int fd, void *buf, size_t len)
 		ufi_table_put(file);
 		return ufi_real_ret(ret);
 	}
+	if (ufi_pagemap_ours(fd))
+		return ufi_real_ret(ufi_pagemap_read(fd, &iov, 1, -1));
 	do
 		ret = shim_real.read(fd, buf, len);
 	while (io_again(&tries, ret, &iov, 1, true));
@@ -167,6 +169,8 @@ SHIM_EXPORT ssize_t readv(int fd, const struct iovec *iov, int niov)
 		ufi_table_put(file);
 		return ufi_real_ret(ret);
 	}
+	if (ufi_pagemap_ours(fd))
+		return ufi_real_ret(ufi_pagemap_read(fd, iov, niov, -1));
 	do
 		ret = shim_real.readv(fd, iov, niov);
 	while (io_again(&tries, ret, iov, niov, true));
@@ -186,6 +190,8 @@ SHIM_EXPORT ssize_t preadv64v2(int fd, const struct iovec *iov, int niov, off64_
 	struct shim_file *file = ufi_table_get(fd);
 	ssize_t ret;
 
+	if (!file && ufi_pagemap_ours(fd) && !(flags & ~IO_RWF_KNOWN))
+		return ufi_real_ret(ufi_pagemap_read(fd, iov, niov, offset));
 	if (!file)
 		return shim_real.preadv2(fd, iov, niov, offset, flags);
 	if (offset != -1)
@@ -215,6 +221,8 @@ SHIM_EXPORT ssize_t pread64(int fd, void *buf, size_t len, off64_t offset)
 		ufi_table_put(file);
 		return ufi_real_ret(ret);
 	}
+	if (offset >= 0 && ufi_pagemap_ours(fd))
+		return ufi_real_ret(ufi_pagemap_read(fd, &iov, 1, offset));
 	do
 		ret = shim_real.pread(fd, buf, len, offset);
 	while (io_again(&tries, ret, &iov, 1, true));
@@ -311,6 +319,8 @@ SHIM_EXPORT int ioctl(int fd, unsigned long request, ...)
 	va_start(ap, request);
 	arg = va_arg(ap, uintptr_t);
 	va_end(ap);
+	if (!file && (uint32_t)request == UF_IOC_PAGEMAP_SCAN && ufi_pagemap_ours(fd))
+		return (int)ufi_real_ret(ufi_host_scan(arg));
 	if (!file)
 		return (int)ufi_real_ret(UF_SYS3(SYS_ioctl, fd, request, arg));
 	/* The kernel, too, looks at 32 bits of the request. */

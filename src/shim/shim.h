@@ -6,6 +6,7 @@
  *	table.c		which descriptor numbers are ours
  *	create.c	how a program comes by one
  *	io.c wait.c dup.c	what it does with it
+ *	pagemap.c	what /proc/self/pagemap tells
  *	vm.c signal.c	what it does to memory and signals that the engine uses
  *	syscall.c	all of that by syscall(2)
  *	real.c config.c	libc's functions; the environment and the log
@@ -55,10 +56,14 @@
 
 /* --- table.c --- */
 
-/* What the kernel would have at this place: a userfaultfd, or the open device. */
+/*
+ * What the kernel would have at this place: a userfaultfd, or the open device. Or what
+ * it has there, this process's own pagemap, which does not tell all.
+ */
 enum shim_kind {
 	SHIM_UFFD,
 	SHIM_DEVICE,
+	SHIM_PAGEMAP,
 };
 
 /*
@@ -79,14 +84,18 @@ struct shim_file {
 
 /* Whether any number is ours: without one, every call is libc's. */
 bool ufi_table_any(void);
-/* The file of a number, or NULL if it is not ours. Inverse: put. */
+/* The userfaultfd or device of a number, or NULL if it is not ours. Inverse: put. */
 struct shim_file *ufi_table_get(int fd);
+/* The same for a file of any kind. */
+struct shim_file *ufi_table_get_any(int fd);
 void ufi_table_put(struct shim_file *file);
 /*
  * FD is a userfaultfd of OPS, or (OPS NULL) the device. Takes CTX, unless it
  * fails. The number's former entry, if it has one, was closed behind our back.
  */
 int ufi_table_add(int fd, const struct uf_backend_ops *ops, void *ctx, bool writable) UF_MUST_USE;
+/* FD is this process's pagemap. */
+int ufi_table_add_pagemap(int fd) UF_MUST_USE;
 /* FD is a duplicate of FILE from now on (NULL: it is not ours). FILE is borrowed. */
 int ufi_table_set(int fd, struct shim_file *file) UF_MUST_USE;
 /* The lowest number of ours in [first, last], or -1. */
@@ -145,6 +154,14 @@ static inline long ufi_real_ret(long ret)
 /* --- create.c --- */
 /* userfaultfd(2): a new descriptor or -errno. */
 int ufi_create(int flags);
+
+/* --- pagemap.c --- */
+/* FD has just been opened by PATH, which can be read. */
+void ufi_pagemap_opened(int fd, const char *path);
+/* Is FD a pagemap to which the engine has something to add? */
+bool ufi_pagemap_ours(int fd);
+/* preadv of it, and with an OFFSET of -1 readv. Bytes or -errno. */
+long ufi_pagemap_read(int fd, const struct iovec *iov, int niov, off_t offset);
 
 /* --- wait.c --- */
 /* What poll(2) says about a userfaultfd now: POLLIN, POLLERR or nothing. */

@@ -78,7 +78,7 @@ static bool table_try(struct shim_file *file)
 	return false;
 }
 
-struct shim_file *ufi_table_get(int fd)
+struct shim_file *ufi_table_get_any(int fd)
 {
 	_Atomic(struct shim_file *) *slot;
 	struct shim_file *file;
@@ -94,6 +94,16 @@ struct shim_file *ufi_table_get(int fd)
 			return file;
 		ufi_table_put(file);
 	}
+	return NULL;
+}
+
+struct shim_file *ufi_table_get(int fd)
+{
+	struct shim_file *file = ufi_table_get_any(fd);
+
+	if (!file || file->kind != SHIM_PAGEMAP)
+		return file;
+	ufi_table_put(file);
 	return NULL;
 }
 
@@ -147,7 +157,8 @@ static void table_exchange(_Atomic(struct shim_file *) *slot, struct shim_file *
 	ufi_table_put(old);
 }
 
-int ufi_table_add(int fd, const struct uf_backend_ops *ops, void *ctx, bool writable)
+static int table_add(int fd, enum shim_kind kind, const struct uf_backend_ops *ops, void *ctx,
+		     bool writable)
 {
 	_Atomic(struct shim_file *) *slot = table_slot_create((unsigned int)fd);
 	struct shim_file *file;
@@ -157,7 +168,7 @@ int ufi_table_add(int fd, const struct uf_backend_ops *ops, void *ctx, bool writ
 	file = table_file_create();
 	if (!file)
 		return -ENOMEM;
-	file->kind = ops ? SHIM_UFFD : SHIM_DEVICE;
+	file->kind = kind;
 	file->ops = ops;
 	file->ctx = ctx;
 	file->writable = writable;
@@ -165,6 +176,16 @@ int ufi_table_add(int fd, const struct uf_backend_ops *ops, void *ctx, bool writ
 	atomic_store(&file->refs, 1);
 	table_exchange(slot, file);
 	return 0;
+}
+
+int ufi_table_add(int fd, const struct uf_backend_ops *ops, void *ctx, bool writable)
+{
+	return table_add(fd, ops ? SHIM_UFFD : SHIM_DEVICE, ops, ctx, writable);
+}
+
+int ufi_table_add_pagemap(int fd)
+{
+	return table_add(fd, SHIM_PAGEMAP, NULL, NULL, false);
 }
 
 int ufi_table_set(int fd, struct shim_file *file)
@@ -218,14 +239,15 @@ bool ufi_table_mine(void)
 
 /*
  * The contexts stay the parent's, whose address space they are about. Here
- * the numbers can be closed, and everything else is refused.
+ * the numbers can be closed, and everything else is refused. A pagemap, too, goes
+ * on telling of the memory it was opened for, of which nothing is known here.
  */
 void ufi_table_forked(void)
 {
 	atomic_store(&table_pid, UF_SYS0(SYS_getpid));
 	for (struct table_files *files = &table_files; files; files = atomic_load(&files->next)) {
 		for (size_t i = 0; i < UF_ARRAY_SIZE(files->file); i++)
-			if (files->file[i].kind == SHIM_UFFD)
+			if (files->file[i].kind != SHIM_DEVICE)
 				atomic_store(&files->file[i].inherited, true);
 	}
 }

@@ -45,8 +45,8 @@ long ufi_host_mremap(void *old, size_t old_len, size_t new_len, int flags, void 
 long ufi_host_mprotect(void *addr, size_t len, int prot);
 long ufi_host_madvise(void *addr, size_t len, int advice);
 
-/* As uf_scan; FD is /proc/self/pagemap, or -1. */
-int64_t ufi_host_scan(int fd, uint64_t arg) UF_MUST_USE;
+/* As uf_scan, its argument at ARG. */
+int64_t ufi_host_scan(uint64_t arg) UF_MUST_USE;
 
 /*
  * pread of /proc/self/pagemap, open as FD, with what the engine knows of the pages.

@@ -110,26 +110,26 @@ int64_t ufi_walk_scan(struct uf_mmu *mmu, struct uf_scan_arg *arg)
 	return n;
 }
 
-static int64_t walk_kernel(int fd, uint64_t arg)
+static int64_t walk_kernel(uint64_t arg)
 {
-	int own = fd < 0 ? ufi_maps_open("self/pagemap", O_RDONLY) : -1;
-	int64_t n = fd < 0 ? own : fd;
+	int64_t fd = ufi_maps_open("self/pagemap", O_RDONLY);
+	int64_t n = fd;
 
-	if (n >= 0)
-		n = UF_SYS3(SYS_ioctl, n, UF_IOC_PAGEMAP_SCAN, arg);
-	if (own >= 0)
-		UF_SYS1(SYS_close, own);
+	if (fd >= 0) {
+		n = UF_SYS3(SYS_ioctl, fd, UF_IOC_PAGEMAP_SCAN, arg);
+		UF_SYS1(SYS_close, fd);
+	}
 	return n;
 }
 
 /* The engine has something to add, or something to take the place of what the kernel lacks. */
-int64_t ufi_host_scan(int fd, uint64_t arg)
+int64_t ufi_host_scan(uint64_t arg)
 {
 	int64_t n;
 
 	if (ufi_host_active())
 		return ufi_scan(&ufi_host.mm, arg);
-	n = walk_kernel(fd, arg);
+	n = walk_kernel(arg);
 	if (n == -ENOTTY && ufi_host_running())
 		n = ufi_scan(&ufi_host.mm, arg);
 	return n;
