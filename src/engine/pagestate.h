@@ -64,28 +64,27 @@ static inline uint64_t ufi_page_alike(const struct ufi_range *r, uint64_t at, ui
 
 /* Eight states at once; any of them may change meanwhile. */
 typedef uint64_t ufi_page_word __attribute__((may_alias));
-#define UFI_PAGE_WORD_WP (UINT64_C(0x0101010101010101) * UFI_PAGE_WP)
+#define UFI_PAGE_WORD(flags) (UINT64_C(0x0101010101010101) * (flags))
 
 /*
- * Are the pages from AT on protected, or not? The end, not above END, of those that
- * are as the first one. Most of a range is alike: it goes over them in words.
+ * The end, not above END, of the pages from AT on that have the same of these FLAGS
+ * as STATE. Most of a range is alike: it goes over them in words.
  */
-static inline uint64_t ufi_page_same_wp(const struct ufi_range *r, uint64_t at, uint64_t end)
+static inline uint64_t ufi_page_same(const struct ufi_range *r, uint64_t at, uint64_t end,
+				     uint8_t flags, uint8_t state)
 {
 	const _Atomic uint8_t *page = ufi_page_state(r, at);
-	uint8_t wp = atomic_load(page) & UFI_PAGE_WP;
-	uint64_t word = wp ? UFI_PAGE_WORD_WP : 0;
+	uint8_t like = state & flags;
 	size_t n = (end - at) / r->page_size;
 	size_t i = 0;
 
-	while (i < n &&
-	       (atomic_load_explicit(&page[i], memory_order_relaxed) & UFI_PAGE_WP) == wp) {
+	while (i < n && (atomic_load_explicit(&page[i], memory_order_relaxed) & flags) == like) {
 		i++;
-		while (n - i >= sizeof(word) && (uintptr_t)&page[i] % sizeof(word) == 0 &&
+		while (n - i >= sizeof(uint64_t) && (uintptr_t)&page[i] % sizeof(uint64_t) == 0 &&
 		       (__atomic_load_n((const ufi_page_word *)(uintptr_t)&page[i],
 					__ATOMIC_RELAXED) &
-			UFI_PAGE_WORD_WP) == word)
-			i += sizeof(word);
+			UFI_PAGE_WORD(flags)) == UFI_PAGE_WORD(like))
+			i += sizeof(uint64_t);
 	}
 	return at + i * r->page_size;
 }

@@ -163,6 +163,15 @@ static int scan_whole_run(struct ufi_task *task, struct scan_look *look, struct 
 	return err;
 }
 
+/*
+ * A protected page that somebody is at may be open for writing already, and have
+ * been written: what it is shows when he is through.
+ */
+static bool scan_undecided(uint8_t state)
+{
+	return (state & UFI_PAGE_BUSY) && (state & UFI_PAGE_WP);
+}
+
 static int scan_run_at(struct ufi_task *task, const struct ufi_scan *s, struct scan_look *look,
 		       uint64_t end, struct scan_run *run)
 {
@@ -172,9 +181,12 @@ static int scan_run_at(struct ufi_task *task, const struct ufi_scan *s, struct s
 	run->start = s->at;
 	run->end = end;
 	run->state = atomic_load(ufi_page_state(r, s->at));
+	if (scan_undecided(run->state))
+		return -EBUSY;
 	if (!scan_simple(s, r))
 		return scan_whole_run(task, look, run);
-	run->end = uf_min(end, uf_max(ufi_page_same_wp(r, s->at, end), first_end));
+	run->end = ufi_page_same(r, s->at, end, UFI_PAGE_WP | UFI_PAGE_BUSY, run->state);
+	run->end = uf_min(end, uf_max(run->end, first_end));
 	run->categories =
 		UF_PAGE_IS_WPALLOWED | (run->state & UFI_PAGE_WP ? 0 : UF_PAGE_IS_WRITTEN);
 	return 0;
@@ -442,10 +454,9 @@ int64_t ufi_scan(struct ufi_mm *mm, uint64_t arg)
 #define ENTRY_THERE (ENTRY_PRESENT | ENTRY_SWAP)
 
 /* The same for an entry as scan_categories for what the machine tells otherwise. */
-static uint64_t scan_entry(struct ufi_task *task, struct ufi_range *r, uint64_t addr,
+static uint64_t scan_entry(struct ufi_task *task, struct ufi_range *r, uint64_t addr, uint8_t state,
 			   uint64_t entry)
 {
-	uint8_t state = atomic_load(ufi_page_state(r, addr)) & (uint8_t)~UFI_PAGE_BUSY;
 	struct scan_run run = {.range = r, .start = addr, .end = addr + r->page_size};
 	bool exists = false;
 
@@ -463,19 +474,37 @@ static uint64_t scan_entry(struct ufi_task *task, struct ufi_range *r, uint64_t 
 	return ENTRY_WP | (entry & ENTRY_THERE ? entry : ENTRY_SWAP);
 }
 
+/* Of the first N pages, up to one that somebody is at: how many have been told. */
+static size_t scan_entries(struct ufi_task *task, uint64_t addr, uint64_t *entry, size_t n)
+{
+	for (size_t i = 0; i < n; i++, addr += task->mmu->page_size) {
+		struct ufi_range *r = ufi_range_find(task->mm, addr);
+		uint8_t state = r ? atomic_load(ufi_page_state(r, addr)) : 0;
+
+		if (scan_undecided(state))
+			return i;
+		if (r)
+			entry[i] = scan_entry(task, r, addr, state, entry[i]);
+	}
+	return n;
+}
+
 /* spec: scan.20 */
 void ufi_scan_entries(struct ufi_mm *mm, uint64_t addr, uint64_t *entry, size_t n)
 {
 	struct ufi_task task;
+	unsigned round = 0;
+	size_t done = 0;
 
 	ufi_task_enter(&task, mm);
-	ufi_rwlock_read(&task, &mm->registry);
-	for (size_t i = 0; i < n; i++, addr += mm->mmu->page_size) {
-		struct ufi_range *r = ufi_range_find(mm, addr);
-
-		if (r)
-			entry[i] = scan_entry(&task, r, addr, entry[i]);
+	for (;;) {
+		ufi_rwlock_read(&task, &mm->registry);
+		done += scan_entries(&task, addr + done * mm->mmu->page_size, entry + done,
+				     n - done);
+		ufi_rwlock_read_end(&task, &mm->registry);
+		if (done == n)
+			break;
+		ufi_claim_await(&task, round++);
 	}
-	ufi_rwlock_read_end(&task, &mm->registry);
 	ufi_task_leave(&task);
 }

@@ -229,6 +229,7 @@ extern const struct t_case rwp_race_cases[];
 extern const struct t_case rwp_kill_cases[];
 extern const struct t_case move_cases[];
 extern const struct t_case move_race_cases[];
+extern const struct t_case scan_cases[];
 
 /* For the runner: one run, in the calling process. */
 void t_run(const struct t_case *c, enum sim_kind kind, uint64_t seed);

@@ -49,6 +49,7 @@ static const struct t_suite run_suites[] = {
 	{"rwp-kill", rwp_kill_cases},
 	{"move", move_cases},
 	{"move-race", move_race_cases},
+	{"scan", scan_cases},
 	{NULL, NULL},
 };
 

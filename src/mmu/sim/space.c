@@ -329,8 +329,10 @@ int64_t ufi_sim_scan(struct uf_mmu *mmu, struct uf_scan_arg *arg)
 			return go;
 		if (go)
 			space_scan_page(&s, pte);
-		else
+		else if (pte)
 			s.at += SIM_PAGE;
+		else
+			s.at = s.at < SIM_BASE ? uf_min(SIM_BASE, arg->end) : arg->end;
 	}
 	arg->walk_end = s.at;
 	ufi_sim_step(sim);
