@@ -104,6 +104,8 @@ static void async_file_dontneed(struct t *t)
 	CHECK_RET(uf_register(uf, addr, 4 * page, UF_REGISTER_MODE_WP, NULL), 0);
 	async_protect(t, uf, addr, 4);
 	addr[page] = 2;
+	CHECK_RET(uf_madvise(addr, 4 * page, MADV_FREE), -EINVAL);
+	CHECK_EQ(addr[0], 1);
 	CHECK_RET(uf_madvise(addr, 4 * page, MADV_DONTNEED), 0);
 	CHECK_EQ(async_written(t, addr, 4), 2);
 	CHECK_EQ(addr[0], 0);

@@ -168,7 +168,7 @@ static bool vm_discards(int advice)
  */
 static long vm_discard_range(struct vm_advice *a, struct ufi_range *r)
 {
-	int advice = a->advice == MADV_FREE && !r->shared ? MADV_DONTNEED : a->advice;
+	int advice = a->advice == MADV_FREE && !r->object ? MADV_DONTNEED : a->advice;
 	bool removes = advice == MADV_REMOVE;
 	long ret;
 	int err;
