@@ -94,7 +94,8 @@ static void async_many_writers(struct t *t)
 
 	async_race.addr = addr;
 	async_race.page = t->page;
-	memset(addr, 0, 8 * t->page);
+	for (size_t i = 0; i < 8; i++)
+		memset(addr + i * t->page, 0, t->page);
 	async_protect(t, uf, addr, 8);
 	for (int i = 0; i < ASYNC_THREADS; i++)
 		t_thread_call(t, &th[i], async_adder, NULL);
@@ -254,6 +255,7 @@ static void async_twin(struct t *t)
 	void *got;
 	char *twin;
 
+	t_needs_linux();
 	CHECK_RET(uf_mremap(addr, 0, 4 * page, MREMAP_MAYMOVE, NULL, &got), 0);
 	twin = got;
 	t_adopt(t, twin, 4 * page, -1);
@@ -353,6 +355,7 @@ static void async_fork(struct t *t)
 	size_t page = t->page;
 	char *addr = async_protected(t, uf, 4);
 
+	t_needs_linux();
 	CHECK_EQ(t_wait(t_fork(t, async_fork_child, addr)), 0);
 	/* In the parent all is as before; what the child wrote to an object is not the parent's. */
 	CHECK_EQ(scan_pages(t, addr, 4, UF_PAGE_IS_WPALLOWED), SCAN_SET(4));

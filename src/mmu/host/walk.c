@@ -130,7 +130,8 @@ int64_t ufi_host_scan(uint64_t arg)
 	if (ufi_host_active())
 		return ufi_scan(&ufi_host.mm, arg);
 	n = walk_kernel(arg);
-	if (n == -ENOTTY && ufi_host_running())
+	/* So an emulator says it. */
+	if ((n == -ENOTTY || n == -ENOSYS) && ufi_host_running())
 		n = ufi_scan(&ufi_host.mm, arg);
 	return n;
 }
