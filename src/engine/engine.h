@@ -469,6 +469,24 @@ uint64_t ufi_region_room(const struct ufi_scan *s, uint64_t categories, uint64_t
 /* They are told. There is room for them, and in region for one more. */
 void ufi_region_tell(struct ufi_scan *s, uint64_t categories, uint64_t start, uint64_t end);
 
+/* Pages of a range that are alike. */
+struct ufi_run {
+	struct ufi_range *range;
+	uint64_t start;
+	uint64_t end;
+	uint8_t state; /* of the first one; of all, if the machine was asked */
+	uint64_t categories;
+};
+
+/* --- collect.c: written pages are told and protected. The registry is locked for reading. --- */
+/*
+ * The run is written, and matches. It is dealt with, or a part of it; LEAP: and so
+ * may be what is written after it up to LIMIT, if what lies between is protected.
+ * s->at is behind it. -EBUSY: look again without the lock; -ENOMEM.
+ */
+int ufi_collect(struct ufi_task *task, struct ufi_scan *s, const struct ufi_run *run,
+		uint64_t limit, bool leap) UF_MUST_USE;
+
 /* --- scan.c --- */
 /* PAGEMAP_SCAN on the argument at ARG: the number of regions or -errno. */
 int64_t ufi_scan(struct ufi_mm *mm, uint64_t arg) UF_MUST_USE;

@@ -17,9 +17,6 @@
 /* Pages of an object that are looked for in one go. */
 #define SCAN_FIND 64
 
-/* Protected in one go: bounds the time for which a write into them waits. */
-#define SCAN_PROTECT UINT64_C(32768)
-
 /* What the page tables tell of a page that is there. */
 #define SCAN_MACHINE                                                                               \
 	(UF_PAGE_IS_FILE | UF_PAGE_IS_PRESENT | UF_PAGE_IS_SWAPPED | UF_PAGE_IS_PFNZERO |          \
@@ -34,15 +31,6 @@ struct scan_look {
 	struct uf_scan_region region[SCAN_LOOK];
 	uint32_t n;
 	uint32_t i; /* the one at hand */
-};
-
-/* Pages of a range that are alike. */
-struct scan_run {
-	struct ufi_range *range;
-	uint64_t start;
-	uint64_t end;
-	uint8_t state; /* of the first one; of all, if the machine was asked */
-	uint64_t categories;
 };
 
 /* spec: scan.5 */
@@ -117,7 +105,7 @@ static int scan_look_at(struct ufi_task *task, struct scan_look *look, const str
  * Pages that are open, in a range that begins closed, have content. Private ones
  * of which the page tables know nothing are zeros; an object may have lost its.
  */
-static int scan_exists(struct ufi_task *task, struct scan_run *run, bool *exists)
+static int scan_exists(struct ufi_task *task, struct ufi_run *run, bool *exists)
 {
 	struct ufi_range *r = run->range;
 	uint8_t vec[SCAN_FIND];
@@ -141,7 +129,7 @@ static int scan_exists(struct ufi_task *task, struct scan_run *run, bool *exists
 }
 
 /* With all that there is to know of them. */
-static int scan_whole_run(struct ufi_task *task, struct scan_look *look, struct scan_run *run)
+static int scan_whole_run(struct ufi_task *task, struct scan_look *look, struct ufi_run *run)
 {
 	struct ufi_range *r = run->range;
 	uint64_t start = run->start;
@@ -173,7 +161,7 @@ static bool scan_undecided(uint8_t state)
 }
 
 static int scan_run_at(struct ufi_task *task, const struct ufi_scan *s, struct scan_look *look,
-		       uint64_t end, struct scan_run *run)
+		       uint64_t end, struct ufi_run *run)
 {
 	struct ufi_range *r = run->range;
 	uint64_t first_end = uf_align_down(s->at, r->page_size) + r->page_size;
@@ -192,68 +180,26 @@ static int scan_run_at(struct ufi_task *task, const struct ufi_scan *s, struct s
 	return 0;
 }
 
-/* Pages that are not there, as far as nobody else is at them. */
-static uint64_t scan_mark(const struct scan_run *run, uint64_t end)
-{
-	struct ufi_range *r = run->range;
-	uint64_t at = run->start;
-
-	for (; at < end; at += r->page_size) {
-		uint8_t seen = run->state;
-
-		if (!atomic_compare_exchange_strong(ufi_page_state(r, at), &seen,
-						    run->state | UFI_PAGE_WP))
-			break;
-	}
-	return at;
-}
-
-/*
- * Written pages up to *END are protected, or fewer: as far as they are all in one
- * state and nobody's. A write that comes before that is one they are told for;
- * one that comes after it will be told by the next. spec: scan.14, scan.15
- */
-static int scan_protect(struct ufi_task *task, const struct scan_run *run, uint64_t *end)
-{
-	struct ufi_range *r = run->range;
-	uint64_t most = run->start + SCAN_PROTECT * r->page_size;
-	unsigned kind = UFI_KIND(ufi_page_kind(run->state));
-	uint64_t start = run->start;
-	int err = 0;
-
-	if (run->state & (UFI_PAGE_BUSY | UFI_PAGE_WP))
-		return -EBUSY;
-	*end = ufi_page_alike(r, start, uf_min(*end, most), run->state);
-	atomic_store(&r->states->mixed, true);
-	if (!ufi_page_open(r, run->state)) {
-		*end = scan_mark(run, *end);
-		return *end == start ? -EBUSY : 0;
-	}
-	*end = ufi_claim(task, r, start, *end, kind, UFI_PAGE_WP);
-	if (*end > start)
-		err = ufi_claim_apply(task, r, start, *end, run->state | UFI_PAGE_WP);
-	ufi_claim_end(task);
-	return *end == start ? -EBUSY : err;
-}
-
-/* spec: scan.16, scan.18 */
-static int scan_take(struct ufi_task *task, struct ufi_scan *s, const struct scan_run *run)
+/* Up to LIMIT. spec: scan.18 */
+static int scan_take(struct ufi_task *task, struct ufi_scan *s, const struct ufi_run *run,
+		     uint64_t limit)
 {
 	bool protects =
 		(s->arg.flags & UF_SCAN_WP_MATCHING) && (run->categories & UF_PAGE_IS_WRITTEN);
+	bool leap = scan_simple(s, run->range) &&
+		    !(s->arg.vec_len && ufi_region_wants(s, UF_PAGE_IS_WPALLOWED));
 	uint64_t end = run->end;
-	int err = 0;
 
 	if (s->arg.vec_len ? !ufi_region_wants(s, run->categories) : !protects) {
 		s->at = end;
 		return 0;
 	}
+	if (protects)
+		return ufi_collect(task, s, run, limit, leap);
 	end = ufi_region_room(s, run->categories, run->start, end);
 	s->full = end == run->start;
-	if (!s->full && protects)
-		err = scan_protect(task, run, &end);
-	if (s->full || err)
-		return err;
+	if (s->full)
+		return 0;
 	ufi_region_tell(s, run->categories, run->start, end);
 	s->at = end;
 	return 0;
@@ -262,7 +208,7 @@ static int scan_take(struct ufi_task *task, struct ufi_scan *s, const struct sca
 /* The range, up to END, or a part of that. */
 static int scan_range(struct ufi_task *task, struct ufi_scan *s, struct ufi_range *r, uint64_t end)
 {
-	struct scan_run run = {.range = r};
+	struct ufi_run run = {.range = r};
 	struct scan_look look;
 	int err = ufi_region_mapping(s, scan_mapping(r));
 
@@ -277,7 +223,7 @@ static int scan_range(struct ufi_task *task, struct ufi_scan *s, struct ufi_rang
 			break;
 		err = scan_run_at(task, s, &look, end, &run);
 		if (!err)
-			err = scan_take(task, s, &run);
+			err = scan_take(task, s, &run, end);
 	}
 	return err;
 }
@@ -457,7 +403,7 @@ int64_t ufi_scan(struct ufi_mm *mm, uint64_t arg)
 static uint64_t scan_entry(struct ufi_task *task, struct ufi_range *r, uint64_t addr, uint8_t state,
 			   uint64_t entry)
 {
-	struct scan_run run = {.range = r, .start = addr, .end = addr + r->page_size};
+	struct ufi_run run = {.range = r, .start = addr, .end = addr + r->page_size};
 	bool exists = false;
 
 	if (entry & ENTRY_GUARD)

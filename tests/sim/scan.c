@@ -271,7 +271,7 @@ static void scan_write_refused(struct t *t)
 	CHECK_EQ(scan_collect(t), 0);
 }
 
-/* What was found before that is told, and the rest by the next call. */
+/* What was found before that is told, and the rest by the next call. In two ranges. */
 static void scan_protect_refused(struct t *t)
 {
 	struct uf_scan_region vec[SCAN_PAGES];
@@ -282,17 +282,18 @@ static void scan_protect_refused(struct t *t)
 	scan_begin(t, &s);
 	scan_collect(t);
 	end = s.race.addr + SCAN_PAGES * P;
+	CHECK_EQ(t_unregister(t, s.race.ctx, s.race.addr + P, 1), 0);
 	CHECK_EQ(t_write(t, s.race.addr, 1), SIM_ACCESSED);
 	CHECK_EQ(t_write(t, s.race.addr + 2 * P, 1), SIM_ACCESSED);
 	ufi_sim_fail_nth(t->sim, SIM_OP_OPEN, 2);
 	at = s.race.addr;
-	CHECK_EQ(scan_call(t, &at, end, SCAN_GET, vec, SCAN_PAGES), 1);
+	CHECK_EQ(scan_call(t, &at, end, UF_SCAN_WP_MATCHING, vec, SCAN_PAGES), 1);
 	CHECK(vec[0].start == s.race.addr && vec[0].end == s.race.addr + P);
 	CHECK_EQ(at, s.race.addr + 2 * P);
 	ufi_sim_fail_nth(t->sim, SIM_OP_OPEN, 1);
-	CHECK_EQ(scan_call(t, &at, end, SCAN_GET, vec, SCAN_PAGES), -ENOMEM);
+	CHECK_EQ(scan_call(t, &at, end, UF_SCAN_WP_MATCHING, vec, SCAN_PAGES), -ENOMEM);
 	at = s.race.addr;
-	CHECK_EQ(scan_call(t, &at, end, SCAN_GET, vec, SCAN_PAGES), 1);
+	CHECK_EQ(scan_call(t, &at, end, UF_SCAN_WP_MATCHING, vec, SCAN_PAGES), 1);
 	CHECK(vec[0].start == s.race.addr + 2 * P && vec[0].end == s.race.addr + 3 * P);
 	CHECK_EQ(at, end);
 }
