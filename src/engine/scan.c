@@ -351,8 +351,9 @@ static int scan_walk(struct ufi_task *task, struct ufi_scan *s)
 		ufi_rwlock_read(task, &task->mm->registry);
 		err = scan_step(task, s);
 		ufi_rwlock_read_end(task, &task->mm->registry);
+		round = err == -EBUSY ? round + 1 : 0;
 		if (err == -EBUSY) {
-			ufi_claim_await(task, round++);
+			ufi_claim_await(task, round - 1);
 			err = 0;
 		}
 		if (err && err != -EPERM && s->handed + s->n) {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* spec/async.md: which memory can be tracked. */
+#include <sys/auxv.h>
 #include <sys/shm.h>
 #include <sys/syscall.h>
 
@@ -164,6 +165,31 @@ static void async_memfd_private(struct t *t)
 	t_message_none(uf);
 }
 
+/* The kernel's own code, which the program can only read and run. */
+static void async_vdso(struct t *t)
+{
+	struct uf *uf = scan_open(t, 0);
+	char *vdso = (char *)getauxval(AT_SYSINFO_EHDR);
+
+	if (!vdso)
+		t_skip("no vdso here");
+	CHECK_RET(uf_register(uf, vdso, t->page, UF_REGISTER_MODE_WP, NULL), -EINVAL);
+}
+
+/* The program's own code. */
+static void async_text(struct t *t)
+{
+	struct uf *uf = scan_open(t, 0);
+	char *text = (char *)((uintptr_t)async_vdso & ~(uintptr_t)(t->page - 1));
+
+	CHECK_RET(uf_register(uf, text, t->page, UF_REGISTER_MODE_WP, NULL), 0);
+	async_protect(t, uf, text, 1);
+	CHECK_EQ(async_written(t, text, 1), 0);
+	CHECK_EQ(t_access(text, T_WRITE).sig, SIGSEGV);
+	CHECK_EQ(async_written(t, text, 1), 0);
+	t_message_none(uf);
+}
+
 /* What fills pages does not work there, though REGISTER tells it. */
 static void async_file_fill(struct t *t)
 {
@@ -256,6 +282,8 @@ const struct t_case async_memory_cases[] = {
 	CASE("async.8, async.13", async_file_dontneed, T_ONCE),
 	CASE("async.8", async_file_read_only, T_ONCE),
 	CASE("async.8", async_memfd_private, T_ONCE),
+	CASE("async.8", async_vdso, T_ONCE),
+	CASE("async.8, async.12", async_text, T_ONCE),
 	CASE("async.9", async_file_fill, T_ONCE),
 	CASE("async.10", async_file_unregister, T_ONCE),
 	{0},
