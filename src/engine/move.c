@@ -38,7 +38,7 @@ static int move_find(struct ufi_task *task, uint64_t start, uint64_t end, struct
 /* spec: move.9 */
 static bool move_anonymous(const struct ufi_task *task, const struct ufi_piece *p)
 {
-	return p->vma.mem && !p->vma.shared && !p->vma.object &&
+	return p->vma.mem && !p->vma.mem->only_tracks && !p->vma.shared && !p->vma.object &&
 	       p->vma.page_size == task->mmu->page_size;
 }
 

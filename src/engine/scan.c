@@ -53,7 +53,7 @@ static uint64_t scan_categories(const struct ufi_range *r, uint8_t state, uint64
 
 	if (ufi_page_kind(state) == UFI_PAGE_POISON)
 		categories = UF_PAGE_IS_SWAPPED;
-	else if (!ufi_page_open(r, state))
+	else if (!ufi_page_there(r, state))
 		categories = 0;
 	else if (!(categories & SCAN_THERE) && exists)
 		categories =
@@ -144,7 +144,7 @@ static int scan_whole_run(struct ufi_task *task, struct scan_look *look, struct 
 	} else if (look->i < look->n) {
 		run->end = uf_min(run->end, look->region[look->i].start);
 	}
-	if (!err && ufi_range_armed(r) && ufi_page_open(r, run->state) && !(machine & SCAN_THERE))
+	if (!err && ufi_range_armed(r) && ufi_page_there(r, run->state) && !(machine & SCAN_THERE))
 		err = scan_exists(task, run, &exists);
 	run->start = start;
 	run->categories = scan_categories(r, run->state & (uint8_t)~UFI_PAGE_BUSY, machine, exists);
@@ -411,7 +411,7 @@ static uint64_t scan_entry(struct ufi_task *task, struct ufi_range *r, uint64_t 
 		entry = 0;
 	if (ufi_page_kind(state) == UFI_PAGE_POISON)
 		entry = ENTRY_SWAP;
-	else if (!ufi_page_open(r, state))
+	else if (!ufi_page_there(r, state))
 		entry = 0;
 	else if (!(entry & ENTRY_THERE) && ufi_range_armed(r) &&
 		 scan_exists(task, &run, &exists) == 0 && exists)

@@ -204,7 +204,7 @@ static void move_kept_child(struct t *t, void *arg)
 		CHECK(t_is_filled(k->src + i * t->page, t->page, (int)i + 1));
 }
 
-/* Moved or not (difference 23), the child has its own. */
+/* Moved or not (difference 24), the child has its own. */
 static void move_forked_kept(struct t *t)
 {
 	static const size_t counts[] = {1, 15};
