@@ -61,7 +61,8 @@ void ufi_vm_disarm(struct ufi_mm *mm, uint64_t start, uint64_t end)
 	vm_remove(mm, start, end, UFI_RANGE_ENDING);
 }
 
-/* What a page is once its content is gone. spec: vm.3, vm.8, vm.12, vm.14, rwprotect.15, async.13 */
+/* What a page is once its content is gone. spec: vm.3, vm.8, vm.12, vm.14, rwprotect.15, async.13
+ */
 static uint8_t vm_discarded(const struct ufi_range *r, uint8_t state, bool only_here)
 {
 	uint8_t marker = r->object ? state & UFI_PAGE_WP : 0;
