@@ -4,59 +4,14 @@
  * protect them again, in one call.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "op.h"
 
 /* One page in so many is written. */
 #define SCAN_STEP 100
-
-/* Until the library has uf_scan, which then takes the place of all this. */
-#ifndef UF_SCAN_INIT
-#define UF_PAGE_IS_WRITTEN (UINT64_C(1) << 1)
-#define UF_SCAN_WP_MATCHING (UINT64_C(1) << 0)
-#define UF_SCAN_CHECK_WPASYNC (UINT64_C(1) << 1)
-#define UF_IOC_PAGEMAP_SCAN 0xc0606610u
-
-struct uf_scan_region {
-	uint64_t start;
-	uint64_t end;
-	uint64_t categories;
-};
-
-struct uf_scan_arg {
-	uint64_t size;
-	uint64_t flags;
-	uint64_t start;
-	uint64_t end;
-	uint64_t walk_end;
-	uint64_t vec;
-	uint64_t vec_len;
-	uint64_t max_pages;
-	uint64_t category_inverted;
-	uint64_t category_mask;
-	uint64_t category_anyof_mask;
-	uint64_t return_mask;
-};
-
-static ssize_t uf_scan(struct uf_scan_arg *arg)
-{
-	int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
-	ssize_t n;
-
-	if (fd < 0)
-		return -errno;
-	n = ioctl(fd, UF_IOC_PAGEMAP_SCAN, arg);
-	if (n < 0)
-		n = -errno;
-	close(fd);
-	return n;
-}
-#endif
 
 /* Pages that have been written, or those that have not. */
 static struct uf_scan_arg scan_arg(const char *addr, size_t len, bool written,

@@ -370,7 +370,8 @@ UF_API UF_CHECK int uf_move(struct uf *uf, void *dst, void *src, size_t len, uin
  * category_anyof_mask. Regions tell those of return_mask.
  *
  *	-EINVAL	a size that is not the structure's; an unknown flag or category;
- *		start is no multiple of the page size; no vec, and vec_len not 0
+ *		start is no multiple of the page size; no vec, and vec_len not 0;
+ *		UF_SCAN_WP_MATCHING over memory that is registered for RWP
  *	-EFAULT	ARG or vec cannot be accessed; end is before start or beyond the
  *		address space. Pages may have been protected and are not told then.
  *	-EPERM	UF_SCAN_CHECK_WPASYNC, and a mapping in the span that cannot be

@@ -236,7 +236,8 @@ struct uf_io_set_mode {
 #define UF_PAGE_IS_PFNZERO (UINT64_C(1) << 5) /* the zero page */
 #define UF_PAGE_IS_HUGE (UINT64_C(1) << 6)
 #define UF_PAGE_IS_SOFT_DIRTY (UINT64_C(1) << 7)
-#define UF_PAGE_IS_GUARD (UINT64_C(1) << 8) /* Linux 6.15 */
+#define UF_PAGE_IS_GUARD (UINT64_C(1) << 8)    /* Linux 6.15 */
+#define UF_PAGE_IS_ACCESSED (UINT64_C(1) << 9) /* Linux 7.3: for RWP, and not inaccessible */
 
 /* PAGEMAP_SCAN: flags. */
 #define UF_SCAN_WP_MATCHING (UINT64_C(1) << 0)

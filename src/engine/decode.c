@@ -240,7 +240,7 @@ static bool decode_reachable(struct ufi_task *task, uint64_t addr, uint64_t len)
 /* spec: scan.1, scan.2 */
 int ufi_decode_scan(struct ufi_task *task, uint64_t arg, struct uf_scan_arg *op)
 {
-	const uint64_t categories = (UF_PAGE_IS_GUARD << 1) - 1;
+	const uint64_t categories = (UF_PAGE_IS_ACCESSED << 1) - 1;
 	uint64_t page = task->mmu->page_size;
 	uint64_t vec_size;
 

@@ -450,6 +450,8 @@ void ufi_move_repair(struct ufi_task *task, enum ufi_change_kind kind);
 
 struct ufi_scan {
 	struct uf_scan_arg arg;	       /* checked; the end is a page's, max_pages is not 0 */
+	struct uf_scan_arg gap;	       /* with masks that any machine knows */
+	bool gap_none;		       /* and with these nothing can match there */
 	uint64_t page;		       /* of which it counts */
 	struct uf_scan_region *region; /* room for UFI_SCAN_REGIONS; the last one may still grow */
 	uint32_t n;		       /* of them */

@@ -58,6 +58,9 @@ static uint64_t scan_categories(const struct ufi_range *r, uint8_t state, uint64
 	else if (!(categories & SCAN_THERE) && exists)
 		categories =
 			UF_PAGE_IS_PRESENT | (r->object ? UF_PAGE_IS_FILE : UF_PAGE_IS_PFNZERO);
+	if ((r->modes & UF_REGISTER_MODE_RWP) && (categories & SCAN_THERE) &&
+	    ufi_page_open(r, state))
+		categories |= UF_PAGE_IS_ACCESSED; /* spec: scan.21 */
 	if (state & UFI_PAGE_WP)
 		return mapping | (categories & SCAN_THERE ? categories : UF_PAGE_IS_SWAPPED);
 	if (mapping || (categories & SCAN_THERE) || (machine & UF_PAGE_IS_WRITTEN))
@@ -212,6 +215,8 @@ static int scan_range(struct ufi_task *task, struct ufi_scan *s, struct ufi_rang
 	struct scan_look look;
 	int err = ufi_region_mapping(s, scan_mapping(r));
 
+	if (err >= 0 && (r->modes & UF_REGISTER_MODE_RWP) && (s->arg.flags & UF_SCAN_WP_MATCHING))
+		return -EINVAL; /* spec: scan.21 */
 	look.n = look.i = 0;
 	if (err <= 0 || !(s->arg.vec_len || (s->arg.flags & UF_SCAN_WP_MATCHING))) {
 		s->at = end;
@@ -228,12 +233,32 @@ static int scan_range(struct ufi_task *task, struct ufi_scan *s, struct ufi_rang
 	return err;
 }
 
+/*
+ * For what is not registered here, which is not RWP either: the machine need not
+ * know that category. False: no page there can match.
+ */
+static bool scan_gap_masks(struct uf_scan_arg *arg)
+{
+	const uint64_t ours = UF_PAGE_IS_ACCESSED;
+	bool matches = !(arg->category_mask & ours & ~arg->category_inverted);
+
+	if (arg->category_anyof_mask & ours & arg->category_inverted)
+		arg->category_anyof_mask = 0;
+	else if (arg->category_anyof_mask == ours)
+		matches = false;
+	arg->category_anyof_mask &= ~ours;
+	arg->category_mask &= ~ours;
+	arg->category_inverted &= ~ours;
+	arg->return_mask &= ~ours;
+	return matches;
+}
+
 /* The first page in the span that matches, and where it could be protected if that is asked for. */
 static int64_t scan_gap_next(struct ufi_task *task, const struct ufi_scan *s, uint64_t end,
 			     struct uf_scan_region *next)
 {
 	bool protects = s->arg.flags & UF_SCAN_WP_MATCHING;
-	struct uf_scan_arg arg = s->arg;
+	struct uf_scan_arg arg = s->gap;
 	int64_t n;
 
 	next->end = s->at;
@@ -253,7 +278,7 @@ static int64_t scan_gap_next(struct ufi_task *task, const struct ufi_scan *s, ui
 /* May everything that is mapped below END be protected? */
 static int scan_gap_check(struct ufi_task *task, const struct ufi_scan *s, uint64_t end)
 {
-	struct uf_scan_arg arg = s->arg;
+	struct uf_scan_arg arg = s->gap;
 
 	if (!(arg.flags & UF_SCAN_CHECK_WPASYNC))
 		return 0;
@@ -272,7 +297,7 @@ static int scan_gap_check(struct ufi_task *task, const struct ufi_scan *s, uint6
 static int scan_gap_full(struct ufi_task *task, struct ufi_scan *s, uint64_t end)
 {
 	struct uf_scan_region next;
-	int64_t n = scan_gap_next(task, s, end, &next);
+	int64_t n = s->gap_none ? 0 : scan_gap_next(task, s, end, &next);
 	int err = n < 0 ? (int)n : scan_gap_check(task, s, n ? next.start + s->page : end);
 
 	if (err || !n) {
@@ -293,7 +318,7 @@ static int scan_gap_full(struct ufi_task *task, struct ufi_scan *s, uint64_t end
 static int scan_gap(struct ufi_task *task, struct ufi_scan *s, uint64_t end)
 {
 	struct uf_scan_region vec[SCAN_LOOK];
-	struct uf_scan_arg arg = s->arg;
+	struct uf_scan_arg arg = s->gap;
 	int64_t n;
 
 	arg.start = s->at;
@@ -302,7 +327,7 @@ static int scan_gap(struct ufi_task *task, struct ufi_scan *s, uint64_t end)
 	arg.vec_len = uf_min(uf_min(arg.vec_len, SCAN_LOOK), UFI_SCAN_REGIONS - s->n);
 	arg.vec_len = uf_min(arg.vec_len, s->arg.vec_len - s->handed - s->n);
 	arg.max_pages = s->arg.max_pages - s->found;
-	if (s->arg.vec_len && (!arg.vec_len || !arg.max_pages))
+	if (s->arg.vec_len && (!arg.vec_len || !arg.max_pages || s->gap_none))
 		return scan_gap_full(task, s, end);
 	n = task->mmu->ops->scan(task->mmu, &arg);
 	if (n < 0)
@@ -378,6 +403,8 @@ int64_t ufi_scan(struct ufi_mm *mm, uint64_t arg)
 	err = ufi_decode_scan(&task, arg, &s.arg);
 	if (!err) {
 		s.at = s.arg.start;
+		s.gap = s.arg;
+		s.gap_none = !scan_gap_masks(&s.gap);
 		err = scan_walk(&task, &s);
 		if (scan_hand_on(&task, &s, s.n))
 			err = -EFAULT;

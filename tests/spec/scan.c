@@ -574,6 +574,39 @@ static void scan_large(struct t *t)
 	CHECK_EQ(next, npages);
 }
 
+/* --- Accessed --- */
+
+/* Which were accessed since they were made inaccessible, beside memory that is not registered. */
+static void scan_accessed(struct t *t)
+{
+	struct uf_scan_region vec[4];
+	struct uf_scan_arg arg;
+	size_t page = t->page;
+	struct uf *uf;
+	char *addr;
+
+	t_needs_features(t, UF_FEATURE_RWP | UF_FEATURE_RWP_ASYNC);
+	uf = t_open(t, 0, UF_FEATURE_RWP | UF_FEATURE_RWP_ASYNC);
+	addr = t_map(t, 8);
+	memset(addr, 1, 6 * page);
+	t_register_mode(uf, addr, 7 * page, UF_REGISTER_MODE_RWP);
+	CHECK_EQ(scan_pages(t, addr, 8, UF_PAGE_IS_ACCESSED), SCAN_SET(6));
+	CHECK_RET(uf_rwprotect(uf, addr, 6 * page, UF_RWPROTECT_MODE_RWP), 0);
+	CHECK_EQ(scan_pages(t, addr, 8, UF_PAGE_IS_ACCESSED), 0);
+	CHECK_EQ(scan_pages(t, addr, 8, UF_PAGE_IS_PRESENT), SCAN_SET(6));
+	CHECK_EQ(t_byte(addr + 2 * page), 1);
+	addr[4 * page] = 2;
+	CHECK_EQ(scan_pages(t, addr, 8, UF_PAGE_IS_ACCESSED), 4 | 16);
+	arg = scan_arg(addr, addr + 8 * page, vec, 4);
+	arg.category_inverted = arg.category_mask = arg.return_mask = UF_PAGE_IS_ACCESSED;
+	arg.category_mask |= UF_PAGE_IS_PRESENT;
+	CHECK_RET(uf_scan(&arg), 3);
+	scan_region_is(&vec[0], addr, page, 0, 2, 0);
+	scan_region_is(&vec[2], addr, page, 5, 6, 0);
+	arg.flags = UF_SCAN_WP_MATCHING;
+	CHECK_RET(uf_scan(&arg), -EINVAL);
+}
+
 /* --- Without the ioctl --- */
 
 /* As a kernel before Linux 6.7, for the rest of this process. */
@@ -647,6 +680,7 @@ const struct t_case scan_cases[] = {
 	CASE("scan.11", scan_vec_len, T_ALL),
 	CASE("scan.11", scan_large, T_ALL),
 	CASE("scan.12", scan_max_pages, T_ALL),
+	CASE("scan.21", scan_accessed, T_ALL),
 	CASE("scan.4, scan.6", scan_old_kernel, T_ALL),
 	CASE("scan.20", scan_entries, T_KERNEL_ONLY),
 	{0},
