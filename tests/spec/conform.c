@@ -27,6 +27,7 @@ static const struct t_suite suites[] = {
 	{"move", move_cases},
 	{"move", move_page_cases},
 	{"move", move_race_cases},
+	{"fault", thp_cases},
 	{"async", async_cases},
 	{"async", async_memory_cases},
 	{"scan", scan_cases},

@@ -26,6 +26,7 @@ extern const struct t_case vm_cases[];
 extern const struct t_case move_cases[];
 extern const struct t_case move_page_cases[];
 extern const struct t_case move_race_cases[];
+extern const struct t_case thp_cases[];
 extern const struct t_case async_cases[];
 extern const struct t_case async_memory_cases[];
 extern const struct t_case scan_cases[];
