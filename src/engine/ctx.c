@@ -84,12 +84,12 @@ void ufi_ctx_put(struct ufi_ctx *ctx)
 	ufi_task_leave(&task);
 }
 
-/* What EINVAL leaves behind: a zeroed structure. spec: api.3 */
-static int ctx_api_refuse(struct ufi_task *task, uint64_t arg)
+/* What a refusal leaves behind: a zeroed structure. spec: api.3 */
+static int ctx_api_refuse(struct ufi_task *task, uint64_t arg, int err)
 {
 	static const struct uf_io_api zero;
 
-	return ufi_user_out(task, arg, &zero, sizeof(zero)) ? -EFAULT : -EINVAL;
+	return ufi_user_out(task, arg, &zero, sizeof(zero)) ? -EFAULT : err;
 }
 
 /* What asking for is EINVAL. spec: api.4, setmode.6 */
@@ -99,18 +99,30 @@ static bool ctx_api_bad(uint64_t wanted)
 	       ((wanted & UF_FEATURE_RWP_ASYNC) && !(wanted & UF_FEATURE_RWP));
 }
 
-/* spec: api.1, api.2, api.4, api.5, api.6, api.10, setmode.7 */
+/* spec: api.2, api.9 */
+static int ctx_api_check(struct ufi_task *task, const struct uf_io_api *api)
+{
+	if (api->api != UF_UAPI_API)
+		return -EINVAL;
+	if ((api->features & UF_FEATURE_EVENT_FORK) && !task->mmu->ops->privileged(task->mmu))
+		return -EPERM;
+	return ctx_api_bad(api->features) ? -EINVAL : 0;
+}
+
+/* spec: api.1, api.5, api.6, api.10, setmode.7 */
 static int ctx_api(struct ufi_task *task, struct ufi_ctx *ctx, uint64_t arg)
 {
 	struct uf_io_api api;
 	uint64_t wanted;
 	uint64_t none = 0;
+	int err;
 
 	if (ufi_user_in(task, &api, arg, sizeof(api)))
 		return -EFAULT;
 	wanted = api.features;
-	if (api.api != UF_UAPI_API || ctx_api_bad(wanted))
-		return ctx_api_refuse(task, arg);
+	err = ctx_api_check(task, &api);
+	if (err)
+		return ctx_api_refuse(task, arg, err);
 
 	api.features = UFI_FEATURES;
 	api.ioctls = UINT64_C(1) << UF_NR_API | UINT64_C(1) << UF_NR_REGISTER |
@@ -120,7 +132,7 @@ static int ctx_api(struct ufi_task *task, struct ufi_ctx *ctx, uint64_t arg)
 	if (wanted & UF_FEATURE_WP_ASYNC) /* spec: async.4 */
 		wanted |= UF_FEATURE_WP_UNPOPULATED;
 	if (!atomic_compare_exchange_strong(&ctx->features, &none, wanted | UFI_CTX_READY))
-		return ctx_api_refuse(task, arg);
+		return ctx_api_refuse(task, arg, -EINVAL);
 	return 0;
 }
 

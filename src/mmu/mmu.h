@@ -238,6 +238,9 @@ struct uf_mmu_ops {
 	/* Does that thread still run? A zombie does not. May block shortly. */
 	bool (*alive)(struct uf_mmu *mmu, uint32_t tid);
 
+	/* Has the calling thread the privilege to trace any process of the machine? */
+	bool (*privileged)(struct uf_mmu *mmu);
+
 	/*
 	 * Sleep while *word == value, at most TIMEOUT_NS (0: without end).
 	 * 0: woken, or the word differed, or for no reason; -ETIMEDOUT; -EINTR.

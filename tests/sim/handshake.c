@@ -216,6 +216,22 @@ static void api_two_at_once(struct t *t)
 	CHECK_EQ(r.refused, 1);
 }
 
+/* Who may not trace others may not follow forks; which other bits there are does not matter. */
+static void api_event_fork(struct t *t)
+{
+	static const uint64_t more[] = {0, UFI_FEATURES, UINT64_C(1) << 40};
+	struct ufi_ctx *ctx = t_open_bare(t, false);
+
+	for (size_t i = 0; i < UF_ARRAY_SIZE(more); i++) {
+		struct uf_io_api api = {UF_UAPI_API, UF_FEATURE_EVENT_FORK | more[i], 5};
+
+		t->sim->unprivileged = i != 1;
+		CHECK_EQ(api_call(t, ctx, &api), i == 1 ? -EINVAL : -EPERM);
+		CHECK(!api.api && !api.features && !api.ioctls);
+	}
+	CHECK_EQ(t_handshake(t, ctx, 0), 0);
+}
+
 const struct t_case handshake_cases[] = {
 	CASE("api.1", api_unreadable, T_ONCE),
 	CASE("api.2, api.3, api.4", api_refused, T_ONCE),
@@ -223,6 +239,7 @@ const struct t_case handshake_cases[] = {
 	CASE("api.6", api_once, T_ALL),
 	CASE("api.7", api_first_of_all, T_ONCE),
 	CASE("api.8", api_unknown_request, T_ONCE),
+	CASE("api.9, api.3", api_event_fork, T_ONCE),
 	CASE("api.10", api_unwritable, T_ONCE),
 	CASE("api.11", api_advertised, T_ALL),
 	CASE("api.1, fault.13", api_argument_missing, T_ALL),

@@ -66,6 +66,7 @@ static const struct uf_mmu_ops host_ops = {
 	.signals_restore = ufi_thread_restore,
 	.self = ufi_thread_self,
 	.alive = ufi_thread_alive,
+	.privileged = ufi_thread_privileged,
 	.park = ufi_thread_park,
 	.unpark = ufi_thread_unpark,
 	.spin = ufi_thread_spin,

@@ -183,6 +183,7 @@ void ufi_thread_block(struct uf_mmu *mmu, struct uf_sigmask *saved);
 void ufi_thread_restore(struct uf_mmu *mmu, const struct uf_sigmask *saved);
 uint32_t ufi_thread_self(struct uf_mmu *mmu);
 bool ufi_thread_alive(struct uf_mmu *mmu, uint32_t tid);
+bool ufi_thread_privileged(struct uf_mmu *mmu);
 int ufi_thread_park(struct uf_mmu *mmu, _Atomic uint32_t *word, uint32_t value,
 		    uint64_t timeout_ns);
 int ufi_thread_unpark(struct uf_mmu *mmu, _Atomic uint32_t *word, int n);

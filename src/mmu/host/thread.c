@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Owns sleeping, waking and signal masks: raw system calls on the calling thread. */
+#include <linux/capability.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "mmu/host/internal.h"
 
 /* Rounds of a spin: some microseconds, about what a futex round trip costs. */
 #define THREAD_SPINS 128
+
+/* PROC_USER_INIT_INO of the kernel. */
+#define THREAD_INITIAL_USER_NS 0xeffffffdu
 
 /* Faults must be delivered always: blocked, they would kill. */
 #define THREAD_SYNCHRONOUS                                                                         \
@@ -42,6 +47,34 @@ bool ufi_thread_alive(struct uf_mmu *mmu, uint32_t tid)
 	if (ret == -ENOSYS)
 		ret = UF_SYS2(SYS_tkill, tid, 0);
 	return ret != -ESRCH;
+}
+
+/*
+ * The initial user namespace has a number of its own. A kernel without such namespaces
+ * has no file for it; without /proc nothing tells.
+ */
+static bool thread_in_initial_ns(void)
+{
+	int fd = ufi_maps_open("self/ns/user", O_RDONLY);
+	struct stat st;
+	long err;
+
+	if (fd < 0)
+		return fd == -ENOENT;
+	err = UF_SYS2(SYS_fstat, fd, &st);
+	UF_SYS1(SYS_close, fd);
+	return !err && st.st_ino == THREAD_INITIAL_USER_NS;
+}
+
+/* What the kernel asks before it lets a userfaultfd follow forks. */
+bool ufi_thread_privileged(struct uf_mmu *mmu)
+{
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
+
+	if (UF_SYS2(SYS_capget, &header, data))
+		return false;
+	return (data[0].effective >> CAP_SYS_PTRACE & 1) && thread_in_initial_ns();
 }
 
 int ufi_thread_park(struct uf_mmu *mmu, _Atomic uint32_t *word, uint32_t value, uint64_t timeout_ns)

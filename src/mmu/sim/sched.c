@@ -321,6 +321,11 @@ bool ufi_sim_alive(struct uf_mmu *mmu, uint32_t tid)
 	return false;
 }
 
+bool ufi_sim_privileged(struct uf_mmu *mmu)
+{
+	return !sim_of(mmu)->unprivileged;
+}
+
 int ufi_sim_park(struct uf_mmu *mmu, _Atomic uint32_t *word, uint32_t value, uint64_t timeout_ns)
 {
 	struct sim *sim = sim_of(mmu);

@@ -146,6 +146,7 @@ static const struct uf_mmu_ops sim_ops = {
 	.signals_restore = ufi_sim_signals_restore,
 	.self = ufi_sim_self,
 	.alive = ufi_sim_alive,
+	.privileged = ufi_sim_privileged,
 	.park = ufi_sim_park,
 	.unpark = ufi_sim_unpark,
 	.spin = ufi_sim_spin,

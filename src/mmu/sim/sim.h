@@ -181,6 +181,7 @@ struct sim {
 	uint32_t op_count[SIM_OPS];
 	uint32_t op_fails[SIM_OPS]; /* the how manieth fails; 0: none */
 	bool op_failed;
+	bool unprivileged; /* the program, all of it */
 };
 
 static inline struct sim *sim_of(struct uf_mmu *mmu)
@@ -300,6 +301,7 @@ void ufi_sim_signals_block(struct uf_mmu *mmu, struct uf_sigmask *saved);
 void ufi_sim_signals_restore(struct uf_mmu *mmu, const struct uf_sigmask *saved);
 uint32_t ufi_sim_self(struct uf_mmu *mmu);
 bool ufi_sim_alive(struct uf_mmu *mmu, uint32_t tid);
+bool ufi_sim_privileged(struct uf_mmu *mmu);
 int ufi_sim_park(struct uf_mmu *mmu, _Atomic uint32_t *word, uint32_t value, uint64_t timeout_ns);
 int ufi_sim_unpark(struct uf_mmu *mmu, _Atomic uint32_t *word, int n);
 bool ufi_sim_spin(struct uf_mmu *mmu, unsigned i);
