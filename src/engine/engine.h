@@ -229,6 +229,9 @@ struct ufi_range *ufi_range_find(const struct ufi_mm *mm, uint64_t addr);
 uint32_t ufi_range_lower(const struct ufi_mm *mm, uint64_t addr);
 /* Its mapping, as far as the range goes. */
 struct uf_vma ufi_range_vma(const struct ufi_range *r);
+/* Reading. Where what the kernel would keep as one VMA with the range at ADDR ends; ADDR: none is.
+ */
+uint64_t ufi_range_same_end(const struct ufi_mm *mm, uint64_t addr);
 /* Reading. Does what the kernel would keep as one VMA, and is registered, cover the span? */
 bool ufi_range_covers(const struct ufi_mm *mm, uint64_t start, uint64_t end);
 /*
@@ -250,6 +253,14 @@ int ufi_range_isolate(struct ufi_mm *mm, uint64_t start, uint64_t end) UF_MUST_U
  */
 int ufi_range_keep_poison(struct ufi_mm *mm, const struct ufi_ctx *ctx, uint64_t start,
 			  uint64_t end) UF_MUST_USE;
+/*
+ * Writing. The ranges in [start, end), none of which crosses its ends, are about to move
+ * to TO, where there are none, with their mappings and as these trap; what their pages
+ * are they stay. Every begin that succeeds has an end, before anything else is done to
+ * the registry: they have MOVED, or not.
+ */
+int ufi_range_move_begin(struct ufi_mm *mm, uint64_t start, uint64_t end, uint64_t to) UF_MUST_USE;
+void ufi_range_move_end(struct ufi_mm *mm, uint64_t start, uint64_t end, uint64_t to, bool moved);
 
 /* Writing. Whose it is, and for what; without a context the strategy is the machine's choice. */
 void ufi_range_owner(struct ufi_range *r, struct ufi_ctx *ctx, uint64_t modes);
@@ -535,8 +546,8 @@ bool ufi_vm_registered(const struct ufi_mm *mm, uint64_t start, uint64_t end);
 int ufi_vm_prepare(struct ufi_mm *mm, uint64_t start, uint64_t end) UF_MUST_USE;
 /* The mappings in the span are gone, or new ones stand there. */
 void ufi_vm_drop(struct ufi_mm *mm, uint64_t start, uint64_t end);
-/* Mappings in the span are about to move away: open, and no longer registered. */
-void ufi_vm_disarm(struct ufi_mm *mm, uint64_t start, uint64_t end);
+/* The ranges in the span have come here with their mappings: those that may not stay end. */
+void ufi_vm_arrive(struct ufi_mm *mm, uint64_t start, uint64_t end);
 /*
  * Pages of the range lose their content; ONLY_HERE: their object, if there is
  * one, keeps it. To be called before the machine lets them go, and after.
@@ -545,8 +556,6 @@ int ufi_vm_discard(struct ufi_task *task, struct ufi_range *r, bool only_here) U
 int ufi_vm_discarded(struct ufi_task *task, struct ufi_range *r, bool only_here) UF_MUST_USE;
 /* The program's protection of the span, which lies in one range, changes. */
 int ufi_vm_protect(struct ufi_task *task, struct ufi_range *r, uint32_t prot) UF_MUST_USE;
-/* Pages of no range: poisoned, and nobody's. */
-int ufi_vm_poison(struct ufi_task *task, const struct uf_vma *vma) UF_MUST_USE;
 /* The mapping that ends with the range at `end' has grown in place: so has the range. */
 int ufi_vm_grow(struct ufi_mm *mm, uint64_t end, uint64_t new_end) UF_MUST_USE;
 

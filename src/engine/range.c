@@ -62,20 +62,24 @@ static bool range_same_vma(const struct ufi_range *a, const struct ufi_range *b)
 	return !a->object || a->offset + (a->end - a->start) == b->offset;
 }
 
+uint64_t ufi_range_same_end(const struct ufi_mm *mm, uint64_t addr)
+{
+	const struct ufi_table *table = mm->table;
+	uint32_t i = ufi_range_lower(mm, addr);
+
+	if (i == table->n || table->range[i]->start > addr)
+		return addr;
+	while (i + 1 < table->n && range_same_vma(table->range[i], table->range[i + 1]))
+		i++;
+	return table->range[i]->end;
+}
+
 /* spec: fill.7 */
 bool ufi_range_covers(const struct ufi_mm *mm, uint64_t start, uint64_t end)
 {
-	const struct ufi_table *table = mm->table;
-	uint32_t i = ufi_range_lower(mm, start);
+	const struct ufi_range *r = ufi_range_find(mm, start);
 
-	if (i == table->n || table->range[i]->start > start || !table->range[i]->modes)
-		return false;
-	while (table->range[i]->end < end) {
-		if (i + 1 == table->n || !range_same_vma(table->range[i], table->range[i + 1]))
-			return false;
-		i++;
-	}
-	return true;
+	return r && r->modes && (r->end >= end || ufi_range_same_end(mm, start) >= end);
 }
 
 static struct ufi_range *range_alloc(struct ufi_mm *mm)
@@ -288,6 +292,73 @@ int ufi_range_isolate(struct ufi_mm *mm, uint64_t start, uint64_t end)
 		err = range_split(mm, end);
 	UFI_VALIDATE_MM(mm);
 	return err;
+}
+
+static void range_free_in(struct ufi_mm *mm, const struct ufi_table *table, uint64_t start,
+			  uint64_t end)
+{
+	for (uint32_t i = 0; i < table->n; i++) {
+		if (table->range[i]->start >= start && table->range[i]->start < end)
+			range_free(mm, table->range[i]);
+	}
+}
+
+/* The same range, with the same states, at another address. */
+static struct ufi_range *range_copy(struct ufi_mm *mm, const struct ufi_range *r, uint64_t start)
+{
+	struct ufi_range *copy = range_alloc(mm);
+
+	if (!copy)
+		return NULL;
+	*copy = *r;
+	copy->start = start;
+	copy->end = start + (r->end - r->start);
+	copy->states->refs++;
+	return copy;
+}
+
+/* The table that is not in force gets copies in place of those that move. */
+int ufi_range_move_begin(struct ufi_mm *mm, uint64_t start, uint64_t end, uint64_t to)
+{
+	const struct ufi_table *now = mm->table;
+	struct ufi_table *next = range_spare(mm);
+	uint32_t first = ufi_range_lower(mm, start);
+	uint32_t last = ufi_range_lower(mm, end);
+
+	next->n = 0;
+	for (uint32_t i = 0; i < now->n; i++) {
+		if ((i < first || i >= last) && now->range[i]->start < to)
+			next->range[next->n++] = now->range[i];
+	}
+	for (uint32_t i = first; i < last; i++) {
+		struct ufi_range *r = now->range[i];
+		struct ufi_range *copy = range_copy(mm, r, to + (r->start - start));
+
+		if (!copy) {
+			range_free_in(mm, next, to, to + (end - start));
+			return -ENOMEM;
+		}
+		next->range[next->n++] = copy;
+	}
+	for (uint32_t i = 0; i < now->n; i++) {
+		if ((i < first || i >= last) && now->range[i]->start > to)
+			next->range[next->n++] = now->range[i];
+	}
+	return 0;
+}
+
+void ufi_range_move_end(struct ufi_mm *mm, uint64_t start, uint64_t end, uint64_t to, bool moved)
+{
+	struct ufi_table *now = mm->table;
+
+	if (!moved) {
+		range_free_in(mm, range_spare(mm), to, to + (end - start));
+		return;
+	}
+	uf_step();
+	mm->table = range_spare(mm);
+	uf_step();
+	range_free_in(mm, now, start, end);
 }
 
 /* The first poisoned pages in the range: [*start, *end); false if there are none. */

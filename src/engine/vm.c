@@ -56,9 +56,25 @@ void ufi_vm_drop(struct ufi_mm *mm, uint64_t start, uint64_t end)
 	vm_remove(mm, start, end, UFI_RANGE_GONE);
 }
 
-void ufi_vm_disarm(struct ufi_mm *mm, uint64_t start, uint64_t end)
+static bool vm_stays(const struct ufi_range *r)
 {
-	vm_remove(mm, start, end, UFI_RANGE_ENDING);
+	return !r->ctx || (atomic_load(&r->ctx->features) & UF_FEATURE_EVENT_REMAP);
+}
+
+/* Without memory for it the poison is lost, and nothing else. spec: vm.4, vm.9, vm.13 */
+void ufi_vm_arrive(struct ufi_mm *mm, uint64_t start, uint64_t end)
+{
+	for (uint32_t i = ufi_range_lower(mm, start);
+	     i < mm->table->n && mm->table->range[i]->start < end; i++) {
+		struct ufi_range *r = mm->table->range[i];
+
+		if (!vm_stays(r))
+			(void)!ufi_range_keep_poison(mm, r->ctx, r->start, r->end);
+		r = mm->table->range[i];
+		if (!vm_stays(r))
+			r->life = UFI_RANGE_ENDING;
+	}
+	ufi_range_reap(mm);
 }
 
 /* What a page is once its content is gone. spec: vm.3, vm.8, vm.12, vm.14, rwprotect.15, async.13
@@ -177,24 +193,6 @@ int ufi_vm_protect(struct ufi_task *task, struct ufi_range *r, uint32_t prot)
 		at = run;
 	}
 	return 0;
-}
-
-/* spec: vm.13 */
-int ufi_vm_poison(struct ufi_task *task, const struct uf_vma *vma)
-{
-	struct ufi_range *r;
-	int err;
-
-	err = ufi_range_create(task->mm, NULL, vma, 0, &r);
-	if (err)
-		return err;
-	r->states->poisoned = true;
-	for (uint64_t at = r->start; at < r->end; at += r->page_size)
-		atomic_store(ufi_page_state(r, at), UFI_PAGE_POISON);
-	err = ufi_arm_apply_all(task, r);
-	r->life = err ? UFI_RANGE_ENDING : UFI_RANGE_KEPT;
-	ufi_range_reap(task->mm);
-	return err;
 }
 
 /* spec: vm.4, vm.9 */

@@ -79,6 +79,12 @@ static inline int host_prot(uint32_t prot)
 	       (prot & UF_PROT_EXEC ? PROT_EXEC : 0);
 }
 
+/* Has the system call failed? */
+static inline bool host_failed(long ret)
+{
+	return ret < 0 && ret > -4096;
+}
+
 /* --- host.c --- */
 /* Is this the process that started the machine? */
 bool ufi_host_ours(void);
@@ -166,6 +172,10 @@ int ufi_trap_close(struct uf_mmu *mmu, struct ufi_range *r, uint64_t addr,
 		   uint64_t len) UF_MUST_USE;
 int ufi_trap_reprotect(struct uf_mmu *mmu, struct ufi_range *r, uint64_t addr,
 		       uint64_t len) UF_MUST_USE;
+
+/* --- vm.c --- */
+/* The end of a page-aligned span as the kernel rounds it; START itself if that overflows. */
+uint64_t ufi_vm_end_of(uint64_t start, uint64_t len);
 
 /* --- door.c --- */
 int64_t ufi_door_write(struct uf_mmu *mmu, struct ufi_range *r, uint64_t addr, uint64_t len,

@@ -1,33 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Owns the changes of the address space made on the program's behalf: the
- * system call, and what it means for the ranges, as one step that no fault and
- * no fill can fall into.
+ * Owns the changes of the address space made on the program's behalf, but for
+ * mremap: the system call, and what it means for the ranges, as one step that
+ * no fault and no fill can fall into.
  */
 #include "engine/pagestate.h"
 #include "mmu/host/internal.h"
 
-/* Ranges that one mremap can carry along. */
-#define VM_SAVED 64
-
-struct vm_saved {
-	struct ufi_ctx *ctx;
-	uint64_t modes;
-	struct uf_vma vma;
-};
-
-static long vm_raw_mremap(uint64_t old, uint64_t old_len, uint64_t new_len, int flags, uint64_t to)
-{
-	return UF_SYS5(SYS_mremap, old, old_len, new_len, flags, to);
-}
-
-static bool vm_failed(long ret)
-{
-	return ret < 0 && ret > -4096;
-}
-
 /* The end of a page-aligned span as the kernel rounds it; START itself if that overflows. */
-static uint64_t vm_end_of(uint64_t start, uint64_t len)
+uint64_t ufi_vm_end_of(uint64_t start, uint64_t len)
 {
 	uint64_t page = ufi_host.mmu.page_size;
 
@@ -80,11 +61,11 @@ long ufi_host_mmap(void *addr, size_t len, int prot, int flags, int fd, off_t of
 		return UF_SYS6(SYS_mmap, addr, len, prot, flags, fd, offset);
 	ufi_vm_begin(mm, &task);
 	if (vm_aligned(start))
-		ret = ufi_vm_prepare(mm, start, vm_end_of(start, len));
+		ret = ufi_vm_prepare(mm, start, ufi_vm_end_of(start, len));
 	if (!ret)
 		ret = UF_SYS6(SYS_mmap, addr, len, prot, flags, fd, offset);
-	if (!vm_failed(ret))
-		ufi_vm_drop(mm, start, vm_end_of(start, len));
+	if (!host_failed(ret))
+		ufi_vm_drop(mm, start, ufi_vm_end_of(start, len));
 	ufi_vm_end(&task);
 	return ret;
 }
@@ -100,11 +81,11 @@ long ufi_host_munmap(void *addr, size_t len)
 		return UF_SYS2(SYS_munmap, addr, len);
 	ufi_vm_begin(mm, &task);
 	if (vm_aligned(start))
-		ret = ufi_vm_prepare(mm, start, vm_end_of(start, len));
+		ret = ufi_vm_prepare(mm, start, ufi_vm_end_of(start, len));
 	if (!ret)
 		ret = UF_SYS2(SYS_munmap, addr, len);
 	if (!ret)
-		ufi_vm_drop(mm, start, vm_end_of(start, len));
+		ufi_vm_drop(mm, start, ufi_vm_end_of(start, len));
 	ufi_vm_end(&task);
 	return ret;
 }
@@ -139,7 +120,7 @@ long ufi_host_mprotect(void *addr, size_t len, int prot)
 	if (!ufi_host_active())
 		return UF_SYS3(SYS_mprotect, addr, len, prot);
 	ufi_vm_begin(&ufi_host.mm, &task);
-	end = vm_end_of(start, len);
+	end = ufi_vm_end_of(start, len);
 	/* Bad arguments, and protections beyond the three, are the kernel's to judge. */
 	if (!vm_aligned(start) || !ufi_vm_registered(&ufi_host.mm, start, end) ||
 	    (prot & ~(PROT_READ | PROT_WRITE | PROT_EXEC)))
@@ -216,194 +197,11 @@ long ufi_host_madvise(void *addr, size_t len, int advice)
 	if (!ufi_host_active())
 		return UF_SYS3(SYS_madvise, addr, len, advice);
 	ufi_vm_begin(&ufi_host.mm, &task);
-	end = vm_end_of(start, len);
+	end = ufi_vm_end_of(start, len);
 	if (!vm_aligned(start) || !ufi_vm_registered(&ufi_host.mm, start, end))
 		ret = UF_SYS3(SYS_madvise, addr, len, advice);
 	else
 		ret = vm_walk(start, end, vm_advise_range, vm_advise_gap, &a);
-	ufi_vm_end(&task);
-	return ret;
-}
-
-static uint32_t vm_save(uint64_t start, uint64_t end, struct vm_saved *saved)
-{
-	struct ufi_mm *mm = &ufi_host.mm;
-	uint32_t n = 0;
-
-	for (uint32_t i = ufi_range_lower(mm, start);
-	     i < mm->table->n && mm->table->range[i]->start < end; i++, n++) {
-		const struct ufi_range *r = mm->table->range[i];
-
-		if (n == VM_SAVED)
-			return VM_SAVED + 1;
-		saved[n] = (struct vm_saved){.ctx = r->ctx,
-					     .modes = r->modes,
-					     .vma = ufi_range_vma(r)};
-	}
-	return n;
-}
-
-/* Registered as before; which pages have content the page tables tell. */
-static int vm_rearm(struct ufi_task *task, const struct vm_saved *saved, uint32_t n)
-{
-	for (uint32_t i = 0; i < n; i++) {
-		struct ufi_range *r;
-		int err;
-
-		if (!saved[i].ctx) /* its poison is where the page tables are */
-			continue;
-		err = ufi_range_create(task->mm, saved[i].ctx, &saved[i].vma, saved[i].modes, &r);
-		if (!err && ufi_range_armed(r))
-			err = ufi_arm_adopt(task, r);
-		if (err) {
-			ufi_range_reap(&ufi_host.mm);
-			return err;
-		}
-		r->life = UFI_RANGE_KEPT;
-	}
-	return 0;
-}
-
-/* Poisoned pages that were in [old, old + len) are so in [to, to + len). */
-static int vm_move_poison(struct ufi_task *task, const struct vm_saved *saved, uint32_t n,
-			  uint64_t old, uint64_t to, uint64_t len)
-{
-	int err = 0;
-
-	for (uint32_t i = 0; i < n && !err; i++) {
-		struct uf_vma vma = saved[i].vma;
-
-		if (saved[i].ctx || vma.start >= old + len)
-			continue;
-		vma.end = uf_min(vma.end, old + len) + (to - old);
-		vma.start += to - old;
-		err = ufi_vm_poison(task, &vma);
-	}
-	return err;
-}
-
-/*
- * Without UFFD_EVENT_REMAP the new mapping is not registered, and what was
- * missing reads as zeros there; MREMAP_DONTUNMAP leaves the old one armed and
- * empty. spec: vm.4, async.15
- */
-static long vm_move(struct ufi_task *task, uint64_t old, uint64_t old_len, uint64_t new_len,
-		    int flags, uint64_t to)
-{
-	struct vm_saved saved[VM_SAVED];
-	uint64_t old_end = vm_end_of(old, old_len);
-	struct ufi_mm *mm = &ufi_host.mm;
-	uint32_t n;
-	long ret;
-	int err;
-
-	ret = ufi_vm_prepare(mm, old, old_end);
-	if (!ret && (flags & MREMAP_FIXED))
-		ret = ufi_vm_prepare(mm, to, vm_end_of(to, new_len));
-	if (!ret)
-		ret = ufi_range_keep_poison(mm, NULL, old, old_end);
-	if (ret)
-		return ret;
-	n = vm_save(old, old_end, saved);
-	if (n > VM_SAVED)
-		return -ENOMEM;
-	ufi_vm_disarm(mm, old, old_end);
-	ret = vm_raw_mremap(old, old_len, new_len, flags, to);
-	if (!vm_failed(ret) && (flags & MREMAP_FIXED))
-		ufi_vm_drop(mm, to, vm_end_of(to, new_len));
-	if (vm_failed(ret) || (flags & MREMAP_DONTUNMAP)) {
-		err = vm_rearm(task, saved, n);
-		if (err)
-			return err;
-	}
-	to = vm_failed(ret) ? old : (uint64_t)ret;
-	err = vm_move_poison(task, saved, n, old, to, vm_failed(ret) ? old_len : new_len);
-	return err ? err : ret;
-}
-
-/* Would the kernel refuse before it has changed anything? */
-static bool vm_mremap_bad(uint64_t old, uint64_t old_len, uint64_t new_len, int flags, uint64_t to)
-{
-	const int known = MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP;
-	uint64_t old_end = vm_end_of(old, old_len);
-	uint64_t to_end = vm_end_of(to, new_len);
-
-	if ((flags & ~known) || !vm_aligned(old) || new_len == 0 || old_end == old)
-		return true;
-	if ((flags & (MREMAP_FIXED | MREMAP_DONTUNMAP)) && !(flags & MREMAP_MAYMOVE))
-		return true;
-	if ((flags & MREMAP_DONTUNMAP) && uf_align_up(old_len, ufi_host.mmu.page_size) !=
-						  uf_align_up(new_len, ufi_host.mmu.page_size))
-		return true;
-	return (flags & MREMAP_FIXED) &&
-	       (!vm_aligned(to) || to_end == to || uf_overlap(old, old_end, to, to_end));
-}
-
-/* Growing in place moves only the end of the last of the pieces our traps have made. */
-static long vm_resize(struct ufi_task *task, uint64_t old, uint64_t old_len, uint64_t new_len,
-		      int flags)
-{
-	uint64_t page = ufi_host.mmu.page_size;
-	uint64_t old_end = vm_end_of(old, old_len);
-	uint64_t new_end = vm_end_of(old, new_len);
-	struct ufi_mm *mm = &ufi_host.mm;
-	long ret;
-
-	if (new_end == old_end)
-		return (long)old;
-	if (new_end < old_end) {
-		ret = ufi_vm_prepare(mm, new_end, old_end);
-		if (!ret)
-			ret = UF_SYS2(SYS_munmap, new_end, old_end - new_end);
-		if (!ret)
-			ufi_vm_drop(mm, new_end, old_end);
-		return ret ? ret : (long)old;
-	}
-	ret = vm_raw_mremap(old_end - page, page, page + (new_end - old_end), 0, 0);
-	if (vm_failed(ret))
-		return flags & MREMAP_MAYMOVE ? vm_move(task, old, old_len, new_len, flags, 0)
-					      : ret;
-	ret = ufi_vm_grow(mm, old_end, new_end);
-	if (ret && ret != -ENOENT) { /* -ENOENT: the end was not registered */
-		UF_SYS2(SYS_munmap, old_end, new_end - old_end);
-		return ret;
-	}
-	return (long)old;
-}
-
-/* Length 0 duplicates a shared mapping: the copy is not registered, and open. */
-static long vm_duplicate(uint64_t old, uint64_t new_len, int flags, uint64_t to)
-{
-	const struct ufi_range *r = ufi_range_find(&ufi_host.mm, old);
-	long ret = vm_raw_mremap(old, 0, new_len, flags, to);
-
-	if (!vm_failed(ret) && r)
-		UF_SYS3(SYS_mprotect, ret, uf_align_up(new_len, ufi_host.mmu.page_size),
-			host_prot(r->prot));
-	return ret;
-}
-
-long ufi_host_mremap(void *old_addr, size_t old_len, size_t new_len, int flags, void *new_addr)
-{
-	uint64_t old = (uintptr_t)old_addr;
-	uint64_t to = (uintptr_t)new_addr;
-	struct ufi_mm *mm = &ufi_host.mm;
-	struct ufi_task task;
-	long ret;
-
-	if (!ufi_host_active())
-		return vm_raw_mremap(old, old_len, new_len, flags, to);
-	ufi_vm_begin(mm, &task);
-	if (old_len == 0 && vm_aligned(old))
-		ret = vm_duplicate(old, new_len, flags, to);
-	else if (vm_mremap_bad(old, old_len, new_len, flags, to))
-		ret = vm_raw_mremap(old, old_len, new_len, flags, to);
-	else if (flags & (MREMAP_FIXED | MREMAP_DONTUNMAP))
-		ret = vm_move(&task, old, old_len, new_len, flags, to);
-	else if (ufi_vm_registered(mm, old, vm_end_of(old, old_len)))
-		ret = vm_resize(&task, old, old_len, new_len, flags);
-	else
-		ret = vm_raw_mremap(old, old_len, new_len, flags, to);
 	ufi_vm_end(&task);
 	return ret;
 }

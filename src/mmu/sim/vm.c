@@ -6,9 +6,6 @@
  */
 #include "mmu/sim/sim.h"
 
-/* Poisoned spans that one move can carry along. */
-#define VM_SAVED 16
-
 static uint64_t vm_end(uint64_t addr, uint64_t npages)
 {
 	return addr + npages * SIM_PAGE;
@@ -150,7 +147,7 @@ int ufi_sim_grow(struct sim *sim, uint64_t addr, uint64_t npages, uint64_t more)
 	return err;
 }
 
-/* A page and its place in the mapping; TO is a hole. */
+/* A page, its place in the mapping, and how it traps; TO is a hole. */
 static void vm_move_page(struct sim *sim, uint64_t from, uint64_t to, struct sim_map *map)
 {
 	struct sim_pte *pte = ufi_sim_pte(sim, from);
@@ -159,40 +156,10 @@ static void vm_move_page(struct sim *sim, uint64_t from, uint64_t to, struct sim
 						 .page = pte->page,
 						 .want = pte->want,
 						 .prot = pte->prot,
-						 .let = SIM_LET_ALL};
+						 .trap = pte->trap,
+						 .let = pte->let};
 	pte->page = NULL;
 	ufi_sim_unmap_page(sim, from);
-}
-
-/* What was poisoned in the span; it has been split off. Returns how many. */
-static uint32_t vm_save_poison(struct sim *sim, uint64_t addr, uint64_t end, struct uf_vma *saved)
-{
-	const struct ufi_table *table = sim->mm.table;
-	uint32_t n = 0;
-
-	for (uint32_t i = ufi_range_lower(&sim->mm, addr);
-	     i < table->n && table->range[i]->start < end; i++) {
-		const struct ufi_range *r = table->range[i];
-
-		if (r->ctx)
-			continue;
-		if (n == VM_SAVED)
-			ufi_sim_fail(sim, "too much poison is moved");
-		saved[n++] = ufi_range_vma(r);
-	}
-	return n;
-}
-
-static int vm_move_poison(struct ufi_task *task, struct uf_vma *saved, uint32_t n, uint64_t delta)
-{
-	int err = 0;
-
-	for (uint32_t i = 0; i < n && !err; i++) {
-		saved[i].start += delta;
-		saved[i].end += delta;
-		err = ufi_vm_poison(task, &saved[i]);
-	}
-	return err;
 }
 
 static void vm_move_pages(struct sim *sim, uint64_t addr, uint64_t npages, uint64_t to)
@@ -210,20 +177,17 @@ static void vm_move_pages(struct sim *sim, uint64_t addr, uint64_t npages, uint6
 int ufi_sim_move(struct sim *sim, uint64_t addr, uint64_t npages, uint64_t to)
 {
 	uint64_t end = vm_end(addr, npages);
-	struct uf_vma saved[VM_SAVED];
 	struct ufi_task task;
-	uint32_t n;
 	int err;
 
 	ufi_vm_begin(&sim->mm, &task);
 	err = ufi_vm_prepare(&sim->mm, addr, end);
 	if (!err)
-		err = ufi_range_keep_poison(&sim->mm, NULL, addr, end);
+		err = ufi_range_move_begin(&sim->mm, addr, end, to);
 	if (!err) {
-		n = vm_save_poison(sim, addr, end, saved);
-		ufi_vm_disarm(&sim->mm, addr, end);
 		vm_move_pages(sim, addr, npages, to);
-		err = vm_move_poison(&task, saved, n, to - addr);
+		ufi_range_move_end(&sim->mm, addr, end, to, true);
+		ufi_vm_arrive(&sim->mm, to, vm_end(to, npages));
 	}
 	ufi_vm_end(&task);
 	return err;

@@ -1,0 +1,417 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Owns mremap. Memory moves with everything that makes its pages trap, so that
+ * nobody finds a page open that was closed, at its old place or at the new one;
+ * only then it is said where its ranges are.
+ *
+ * The host has a mapping for every run of pages of one protection, where the
+ * program has one mapping.
+ */
+#include "engine/pagestate.h"
+#include "mmu/host/internal.h"
+
+/* One call. Lengths are whole pages. */
+struct move {
+	struct ufi_task *task;
+	uint64_t old;
+	uint64_t old_len;
+	uint64_t new_len;
+	uint64_t len; /* of what moves: the shorter one */
+	uint64_t to;
+	int flags;
+};
+
+static long remap_raw(uint64_t old, uint64_t old_len, uint64_t new_len, int flags, uint64_t to)
+{
+	return UF_SYS5(SYS_mremap, old, old_len, new_len, flags, to);
+}
+
+static uint64_t remap_pages(uint64_t len)
+{
+	return uf_align_up(len, ufi_host.mmu.page_size);
+}
+
+static bool remap_aligned(uint64_t addr)
+{
+	return uf_aligned(addr, ufi_host.mmu.page_size);
+}
+
+/* What of several mappings has moved before one of them could not goes back. */
+static void remap_undo(uint64_t from, uint64_t to, uint64_t len)
+{
+	struct uf_vma vma;
+	uint64_t moved = from + len;
+
+	if (ufi_maps_find(&ufi_host.mmu, from, &vma) == 0)
+		moved = uf_min(moved, vma.start);
+	if (moved > from)
+		remap_raw(to, moved - from, moved - from, MREMAP_MAYMOVE | MREMAP_FIXED, from);
+}
+
+/*
+ * The pages of [from, from + len) go to TO, where there is room. A host that does
+ * not move several mappings at once (before Linux 6.17, and with
+ * MREMAP_DONTUNMAP) is asked for one half after the other.
+ */
+static int remap_span(uint64_t from, uint64_t to, uint64_t len, int flags)
+{
+	long ret = remap_raw(from, len, len, MREMAP_MAYMOVE | MREMAP_FIXED | flags, to);
+	uint64_t half = uf_align_down(len / 2, ufi_host.mmu.page_size);
+	int err;
+
+	if (!host_failed(ret))
+		return 0;
+	if (!(flags & MREMAP_DONTUNMAP))
+		remap_undo(from, to, len);
+	if (ret != -EFAULT || !half)
+		return (int)ret;
+	err = remap_span(from, to, half, flags);
+	if (err)
+		return err;
+	err = remap_span(from + half, to + half, len - half, flags);
+	if (err)
+		(void)!remap_span(to, from, half, 0);
+	return err;
+}
+
+/* The last page takes along what the mapping grows by. */
+static int remap_carry(const struct move *m)
+{
+	uint64_t page = ufi_host.mmu.page_size;
+	uint64_t grown = m->new_len - m->len;
+	uint64_t body = grown ? m->len - page : m->len;
+	int err = body ? remap_span(m->old, m->to, body, m->flags & MREMAP_DONTUNMAP) : 0;
+	long ret;
+
+	if (err || !grown)
+		return err;
+	ret = remap_raw(m->old + body, page, page + grown, MREMAP_MAYMOVE | MREMAP_FIXED,
+			m->to + body);
+	if (!host_failed(ret))
+		return 0;
+	if (body)
+		(void)!remap_span(m->to, m->old, body, 0);
+	return (int)ret;
+}
+
+/* The ranges in the span are told anew what they let through. */
+static int remap_reopen(const struct move *m, uint64_t start, uint64_t end)
+{
+	const struct ufi_table *table = m->task->mm->table;
+	int err = 0;
+
+	for (uint32_t i = ufi_range_lower(m->task->mm, start);
+	     !err && i < table->n && table->range[i]->start < end; i++) {
+		if (table->range[i]->ctx)
+			err = ufi_vm_protect(m->task, table->range[i], table->range[i]->prot);
+	}
+	return err;
+}
+
+/* What stays behind, empty, must not be open for a moment: all of it is closed before. */
+static int remap_close(const struct move *m)
+{
+	const struct ufi_table *table = m->task->mm->table;
+	int err = 0;
+
+	for (uint32_t i = ufi_range_lower(m->task->mm, m->old);
+	     !err && i < table->n && table->range[i]->start < m->old + m->len; i++) {
+		const struct ufi_range *r = table->range[i];
+
+		if (r->ctx)
+			err = (int)UF_SYS3(SYS_mprotect, r->start, r->end - r->start, PROT_NONE);
+	}
+	if (err)
+		(void)!remap_reopen(m, m->old, m->old + m->len);
+	return err;
+}
+
+/* A range of the same kind where R has come from, all of its pages missing. */
+static int remap_leave_one(const struct move *m, const struct ufi_range *r)
+{
+	struct uf_vma vma = ufi_range_vma(r);
+	struct ufi_range *left;
+	int err;
+
+	vma.start = r->start - m->to + m->old;
+	vma.end = r->end - m->to + m->old;
+	/* Poisoned pages of nobody's have moved, and what is left is ordinary. */
+	if (!r->ctx)
+		return (int)UF_SYS3(SYS_mprotect, vma.start, vma.end - vma.start,
+				    host_prot(r->prot));
+	err = ufi_range_create(m->task->mm, r->ctx, &vma, r->modes, &left);
+	if (err)
+		return err;
+	left->life = UFI_RANGE_KEPT;
+	if (ufi_range_armed(left))
+		return 0;
+	return m->task->mmu->ops->open(m->task->mmu, left, left->start, left->end - left->start,
+				       false);
+}
+
+/* MREMAP_DONTUNMAP leaves the old place registered and empty. spec: vm.4, vm.9 */
+static int remap_leave(const struct move *m)
+{
+	struct ufi_mm *mm = m->task->mm;
+	uint64_t at = m->to;
+	int err = 0;
+
+	while (!err && at < m->to + m->len) {
+		uint32_t i = ufi_range_lower(mm, at);
+		const struct ufi_range *r = i < mm->table->n ? mm->table->range[i] : NULL;
+
+		if (!r || r->start >= m->to + m->len)
+			break;
+		at = r->end;
+		err = remap_leave_one(m, r);
+	}
+	return err;
+}
+
+/* It has moved, and its ranges: all of it goes back. They are as many as just before. */
+static void remap_back(const struct move *m)
+{
+	struct ufi_mm *mm = m->task->mm;
+
+	ufi_vm_drop(mm, m->old, m->old + m->len);
+	if (m->new_len > m->len)
+		ufi_vm_drop(mm, m->to + m->len, m->to + m->new_len);
+	if (ufi_range_move_begin(mm, m->to, m->to + m->len, m->old))
+		return;
+	ufi_range_move_end(mm, m->to, m->to + m->len, m->old,
+			   remap_span(m->to, m->old, m->len, 0) == 0);
+	(void)!remap_reopen(m, m->old, m->old + m->len);
+}
+
+/* The mapping and its ranges, what it grows by and what it leaves behind. */
+static int remap_whole(const struct move *m)
+{
+	bool leaves = m->flags & MREMAP_DONTUNMAP;
+	struct ufi_mm *mm = m->task->mm;
+	uint64_t end = m->old + m->len;
+	int err;
+
+	err = ufi_range_move_begin(mm, m->old, end, m->to);
+	if (err)
+		return err;
+	if (leaves)
+		err = remap_close(m);
+	if (!err) {
+		err = remap_carry(m);
+		if (err && leaves)
+			(void)!remap_reopen(m, m->old, end);
+	}
+	ufi_range_move_end(mm, m->old, end, m->to, !err);
+	if (err)
+		return err;
+	if (leaves)
+		err = remap_leave(m);
+	if (!err && leaves)
+		err = remap_reopen(m, m->to, m->to + m->len);
+	if (!err && m->new_len > m->len)
+		err = ufi_vm_grow(mm, m->to + m->len, m->to + m->new_len);
+	if (err && err != -ENOENT) /* -ENOENT: the end was not registered */
+		remap_back(m);
+	return err == -ENOENT ? 0 : err;
+}
+
+/* Room at the new place, where whatever is there goes; without MREMAP_FIXED TO is a wish. */
+static int remap_make_room(struct move *m)
+{
+	int fixed = m->flags & MREMAP_FIXED ? MAP_FIXED : 0;
+	long ret = UF_SYS6(SYS_mmap, m->to, m->new_len, PROT_NONE,
+			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | fixed, -1, 0);
+
+	if (host_failed(ret))
+		return (int)ret;
+	if (fixed)
+		ufi_vm_drop(m->task->mm, m->to, m->to + m->new_len);
+	m->to = (uint64_t)ret;
+	return 0;
+}
+
+static bool remap_has_hole(uint64_t start, uint64_t end)
+{
+	struct uf_vma vma;
+
+	for (uint64_t at = start; at < end; at = vma.end) {
+		if (ufi_maps_find(&ufi_host.mmu, at, &vma) || vma.start > at)
+			return true;
+	}
+	return false;
+}
+
+/* What is registered moves as one mapping, or not at all; what is nobody's, without holes. */
+static bool remap_is_one(const struct ufi_mm *mm, uint64_t start, uint64_t end)
+{
+	const struct ufi_table *table = mm->table;
+
+	for (uint32_t i = ufi_range_lower(mm, start); i < table->n && table->range[i]->start < end;
+	     i++) {
+		if (table->range[i]->ctx)
+			return ufi_range_same_end(mm, start) >= end;
+	}
+	return !remap_has_hole(start, end);
+}
+
+/*
+ * Without UFFD_EVENT_REMAP the new mapping is not registered, and what was
+ * missing reads as zeros there. spec: vm.4, vm.13, async.15
+ */
+static long remap_registered(struct move *m)
+{
+	uint64_t end = m->old + m->old_len;
+	struct ufi_mm *mm = m->task->mm;
+	int err;
+
+	if (!remap_is_one(mm, m->old, end))
+		return -EFAULT;
+	err = ufi_vm_prepare(mm, m->old, end);
+	if (!err)
+		err = ufi_vm_prepare(mm, m->old, m->old + m->len);
+	if (!err && (m->flags & MREMAP_FIXED))
+		err = ufi_vm_prepare(mm, m->to, m->to + m->new_len);
+	if (!err)
+		err = remap_make_room(m);
+	if (err)
+		return err;
+	err = remap_whole(m);
+	if (err) {
+		UF_SYS2(SYS_munmap, m->to, m->new_len);
+		return err;
+	}
+	if (m->old_len > m->len) {
+		UF_SYS2(SYS_munmap, m->old + m->len, m->old_len - m->len);
+		ufi_vm_drop(mm, m->old + m->len, end);
+	}
+	ufi_vm_arrive(mm, m->to, m->to + m->new_len);
+	return (long)m->to;
+}
+
+/* Only what is at the new place is registered, if anything is. */
+static long remap_over(struct move *m)
+{
+	struct ufi_mm *mm = m->task->mm;
+	uint64_t end = m->to + m->new_len;
+	long ret = 0;
+
+	if (m->flags & MREMAP_FIXED)
+		ret = ufi_vm_prepare(mm, m->to, end);
+	if (ret)
+		return ret;
+	ret = remap_raw(m->old, m->old_len, m->new_len, m->flags, m->to);
+	if (!host_failed(ret) && (m->flags & MREMAP_FIXED))
+		ufi_vm_drop(mm, m->to, end);
+	return ret;
+}
+
+/* Would the kernel refuse before it has changed anything? */
+static bool remap_bad(uint64_t old, uint64_t old_len, uint64_t new_len, int flags, uint64_t to)
+{
+	const int known = MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP;
+	uint64_t old_end = ufi_vm_end_of(old, old_len);
+	uint64_t to_end = ufi_vm_end_of(to, new_len);
+
+	if ((flags & ~known) || !remap_aligned(old) || new_len == 0 || old_end == old)
+		return true;
+	if (ufi_vm_end_of(old, new_len) == old)
+		return true;
+	if ((flags & (MREMAP_FIXED | MREMAP_DONTUNMAP)) && !(flags & MREMAP_MAYMOVE))
+		return true;
+	if ((flags & MREMAP_DONTUNMAP) && remap_pages(old_len) != remap_pages(new_len))
+		return true;
+	return (flags & MREMAP_FIXED) &&
+	       (!remap_aligned(to) || to_end == to || uf_overlap(old, old_end, to, to_end));
+}
+
+static long remap_shrink(struct move *m)
+{
+	uint64_t start = m->old + m->new_len;
+	uint64_t end = m->old + m->old_len;
+	struct ufi_mm *mm = m->task->mm;
+	long ret = ufi_vm_prepare(mm, start, end);
+
+	if (!ret)
+		ret = UF_SYS2(SYS_munmap, start, end - start);
+	if (!ret)
+		ufi_vm_drop(mm, start, end);
+	return ret ? ret : (long)m->old;
+}
+
+/* Growing in place moves only the end of the last of the pieces our traps have made. */
+static long remap_grow(struct move *m)
+{
+	uint64_t page = ufi_host.mmu.page_size;
+	uint64_t old_end = m->old + m->old_len;
+	uint64_t grown = m->new_len - m->old_len;
+	struct ufi_mm *mm = m->task->mm;
+	long ret;
+
+	if (!remap_is_one(mm, m->old, old_end))
+		return -EFAULT;
+	ret = remap_raw(old_end - page, page, page + grown, 0, 0);
+	if (host_failed(ret))
+		return m->flags & MREMAP_MAYMOVE ? remap_registered(m) : ret;
+	ret = ufi_vm_grow(mm, old_end, old_end + grown);
+	if (ret && ret != -ENOENT) { /* -ENOENT: the end was not registered */
+		UF_SYS2(SYS_munmap, old_end, grown);
+		return ret;
+	}
+	return (long)m->old;
+}
+
+static long remap_resize(struct move *m)
+{
+	if (m->new_len == m->old_len)
+		return (long)m->old;
+	return m->new_len < m->old_len ? remap_shrink(m) : remap_grow(m);
+}
+
+/* Length 0 duplicates a shared mapping: the copy is not registered, and open. */
+static long remap_duplicate(uint64_t old, uint64_t new_len, int flags, uint64_t to)
+{
+	const struct ufi_range *r = ufi_range_find(&ufi_host.mm, old);
+	long ret = remap_raw(old, 0, new_len, flags, to);
+
+	if (!host_failed(ret) && r)
+		UF_SYS3(SYS_mprotect, ret, remap_pages(new_len), host_prot(r->prot));
+	return ret;
+}
+
+static long remap_change(struct move *m)
+{
+	bool moves = m->flags & (MREMAP_FIXED | MREMAP_DONTUNMAP);
+	struct ufi_mm *mm = m->task->mm;
+
+	if (!ufi_vm_registered(mm, m->old, m->old + m->old_len))
+		return remap_over(m);
+	return moves ? remap_registered(m) : remap_resize(m);
+}
+
+long ufi_host_mremap(void *old_addr, size_t old_len, size_t new_len, int flags, void *new_addr)
+{
+	uint64_t old = (uintptr_t)old_addr;
+	uint64_t to = (uintptr_t)new_addr;
+	struct ufi_task task;
+	struct move m;
+	long ret;
+
+	if (!ufi_host_active())
+		return remap_raw(old, old_len, new_len, flags, to);
+	m = (struct move){.task = &task,
+			  .old = old,
+			  .old_len = remap_pages(old_len),
+			  .new_len = remap_pages(new_len),
+			  .len = remap_pages(uf_min(old_len, new_len)),
+			  .to = flags & (MREMAP_FIXED | MREMAP_DONTUNMAP) ? to : 0,
+			  .flags = flags};
+	ufi_vm_begin(&ufi_host.mm, &task);
+	if (old_len == 0 && remap_aligned(old))
+		ret = remap_duplicate(old, new_len, flags, to);
+	else if (remap_bad(old, old_len, new_len, flags, to))
+		ret = remap_raw(old, old_len, new_len, flags, to);
+	else
+		ret = remap_change(&m);
+	ufi_vm_end(&task);
+	return ret;
+}
