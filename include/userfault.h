@@ -134,7 +134,8 @@ UF_API UF_CHECK int uf_open(const struct uf_options *opt, int flags, struct uf *
 
 /*
  * Close; follows close(2) on the last descriptor. Every range of it becomes
- * ordinary memory, blocked faults go on (missing pages then read as zeros).
+ * ordinary memory, blocked faults go on (missing pages then read as zeros), and
+ * so do threads whose events nobody has read.
  * Takes UF; NULL is allowed. Nobody may use UF meanwhile.
  * MT-Safe. Not AS-Safe.
  */
@@ -221,7 +222,8 @@ UF_API UF_CHECK short uf_poll(struct uf *uf);
  * sees a page before all of it is there. *DONE (may be NULL) gets the bytes
  * filled, also on error.
  *
- *	-EAGAIN	stopped in the middle: *DONE says where
+ *	-EAGAIN	stopped in the middle: *DONE says where; or an event is pending
+ *		that says how the memory has changed
  *	-EEXIST	the first page has content
  *	-EFAULT	SRC cannot be read, or DST lies beyond the end of its file
  *	-EINVAL	no handshake yet; unaligned, zero or wrapping range; MODE
@@ -422,7 +424,8 @@ UF_API UF_CHECK int uf_touch(const void *addr, size_t len, int write);
  * address in *OUT). The engine has to know of every such change of a
  * registered range; for memory it does not have, and for the kernel backend,
  * they are the system calls and nothing else. Programs under `userfault run'
- * need none of them.
+ * need none of them. A context that has enabled UF_FEATURE_EVENT_UNMAP, _REMAP
+ * or _REMOVE is told of such changes, and the call returns when it has read that.
  * MT-Safe, AS-Safe. May-Block.
  */
 UF_API UF_CHECK int uf_mmap(void *addr, size_t len, int prot, int flags, int fd, off_t offset,

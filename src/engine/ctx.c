@@ -31,6 +31,7 @@ int ufi_ctx_open(struct ufi_mm *mm, const struct ufi_ctx_options *opt, struct uf
 	ctx->refs = 1;
 	uf_list_init(&ctx->pending);
 	uf_list_init(&ctx->delivered);
+	uf_list_init(&ctx->events);
 	*out = ctx;
 	return 0;
 }
@@ -50,6 +51,40 @@ void ufi_ctx_unref(struct ufi_task *task, struct ufi_ctx *ctx)
 	ops->free(task->mmu, ctx, sizeof(*ctx));
 }
 
+void ufi_ctx_announce(struct ufi_task *task, struct ufi_ctx *ctx)
+{
+	const struct uf_mmu_ops *ops = task->mmu->ops;
+
+	atomic_fetch_add(&ctx->arrivals, 1);
+	if (ops->unpark(task->mmu, &ctx->arrivals, 1) > 0 || ctx->bell)
+		return;
+	ctx->bell = true;
+	ops->bell(task->mmu, ctx->bell_cookie, true);
+}
+
+void ufi_ctx_hush(struct ufi_task *task, struct ufi_ctx *ctx)
+{
+	if (!ctx->bell || ufi_ctx_unread(ctx))
+		return;
+	ctx->bell = false;
+	task->mmu->ops->bell(task->mmu, ctx->bell_cookie, false);
+}
+
+/* What is unread while no bell rings has been told to a reader that slept, or is dead now. */
+void ufi_ctx_remind(struct ufi_task *task, struct ufi_ctx *ctx)
+{
+	const struct uf_mmu_ops *ops = task->mmu->ops;
+
+	ufi_lock_take(task, &ctx->lock);
+	if (!ctx->released && !ctx->bell && ufi_ctx_unread(ctx)) {
+		atomic_fetch_add(&ctx->arrivals, 1);
+		ops->unpark(task->mmu, &ctx->arrivals, INT32_MAX);
+		ctx->bell = true;
+		ops->bell(task->mmu, ctx->bell_cookie, true);
+	}
+	ufi_lock_release(task, &ctx->lock);
+}
+
 /*
  * Who is woken faults again and waits for the registry, so it may come first:
  * then nobody sleeps on if we are killed in between.
@@ -61,6 +96,7 @@ static void ctx_release(struct ufi_task *task, struct ufi_ctx *ctx)
 
 	ufi_rwlock_write(task, &mm->registry);
 	ufi_wake(task, ctx, 0, UINT64_MAX);
+	ufi_event_release(task, ctx);
 	/* Without memory for it the poison is lost, and nothing else. spec: close.7 */
 	(void)!ufi_range_keep_poison(mm, ctx, 0, UINT64_MAX);
 	for (uint32_t i = 0; i < mm->table->n; i++) {
@@ -209,12 +245,27 @@ static int ctx_resolve(struct ufi_task *task, struct ufi_ctx *ctx, const struct 
 	return ctx_answer(task, ctx, &done, err);
 }
 
+/*
+ * While the address space changes nothing is resolved, before the argument is
+ * looked at; its field says so. spec: event.12
+ */
+static int ctx_changing(struct ufi_task *task, struct ufi_ctx *ctx, uint64_t field)
+{
+	static const int64_t again = -EAGAIN;
+
+	if (!ufi_event_changing(task, ctx))
+		return 0;
+	return ufi_user_out(task, field, &again, sizeof(again)) ? -EFAULT : -EAGAIN;
+}
+
 static int ctx_copy(struct ufi_task *task, struct ufi_ctx *ctx, uint64_t arg)
 {
 	struct ufi_op_fill op;
 	int err;
 
-	err = ufi_decode_copy(task, arg, &op);
+	err = ctx_changing(task, ctx, arg + offsetof(struct uf_io_copy, copy));
+	if (!err)
+		err = ufi_decode_copy(task, arg, &op);
 	return err ? err : ctx_resolve(task, ctx, &op);
 }
 
@@ -224,18 +275,22 @@ static int ctx_fill(struct ufi_task *task, struct ufi_ctx *ctx, uint64_t arg,
 	struct ufi_op_fill op;
 	int err;
 
-	err = ufi_decode_fill(task, arg, kind, &op);
+	err = ctx_changing(task, ctx, arg + offsetof(struct uf_io_zeropage, zeropage));
+	if (!err)
+		err = ufi_decode_fill(task, arg, kind, &op);
 	return err ? err : ctx_resolve(task, ctx, &op);
 }
 
-/* Also if nobody has asked for the feature. spec: move.5 */
+/* Also if nobody has asked for the feature. spec: move.5, move.6 */
 static int ctx_move(struct ufi_task *task, struct ufi_ctx *ctx, uint64_t arg)
 {
 	struct ctx_done done = {.bytes = 0};
 	struct ufi_op_move op;
 	int err;
 
-	err = ufi_decode_move(task, arg, &op);
+	err = ctx_changing(task, ctx, arg + offsetof(struct uf_io_move, move));
+	if (!err)
+		err = ufi_decode_move(task, arg, &op);
 	if (err)
 		return err;
 	done.start = op.dst.start;
@@ -245,15 +300,17 @@ static int ctx_move(struct ufi_task *task, struct ufi_ctx *ctx, uint64_t arg)
 	return ctx_answer(task, ctx, &done, err);
 }
 
-/* spec: writeprotect.9, rwprotect.9 */
+/* spec: writeprotect.9, rwprotect.9, event.12 */
 static int ctx_protect(struct ufi_task *task, struct ufi_ctx *ctx, uint64_t arg, uint64_t mode)
 {
 	struct ufi_op_protect op;
 	int err;
 
+	if (ufi_event_changing(task, ctx))
+		return -EAGAIN;
 	err = ufi_decode_protect(task, arg, mode, &op);
 	if (!err)
-		err = ufi_protect(task, &op);
+		err = ufi_protect(task, ctx, &op);
 	if (!err && !op.protect && op.wake)
 		ufi_wake(task, ctx, op.span.start, op.span.end);
 	return err;
@@ -329,7 +386,7 @@ int ufi_ctx_ioctl(struct ufi_ctx *ctx, uint32_t request, uint64_t arg)
 	return ret;
 }
 
-/* spec: read.8 */
+/* spec: read.8, event.14 */
 uint32_t ufi_ctx_poll(struct ufi_ctx *ctx, bool nonblock)
 {
 	struct ufi_task task;
@@ -339,7 +396,7 @@ uint32_t ufi_ctx_poll(struct ufi_ctx *ctx, bool nonblock)
 		return UFI_POLLERR;
 	ufi_task_enter(&task, ctx->mm);
 	ufi_lock_take(&task, &ctx->lock);
-	events = uf_list_empty(&ctx->pending) ? 0 : UFI_POLLIN;
+	events = !uf_list_empty(&ctx->pending) || ufi_event_pending(&task, ctx) ? UFI_POLLIN : 0;
 	ufi_lock_release(&task, &ctx->lock);
 	ufi_task_leave(&task);
 	return events;

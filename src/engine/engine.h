@@ -9,6 +9,7 @@
  *	ufi_range	a registered span of one mapping; what the kernel keeps in a VMA
  *	ufi_ctx		one userfaultfd
  *	ufi_waiter	one thread stopped at one page, and its message
+ *	ufi_event	one change of the address space, and its message
  *
  * Reading order: lock.h, this file, pagestate.h, fault.c, fill.c, register.c.
  */
@@ -34,7 +35,8 @@ struct ufi_ctx;
 
 /* The features the engine has, as UFFDIO_API tells them. */
 #define UFI_FEATURES                                                                               \
-	(UF_FEATURE_PAGEFAULT_FLAG_WP | UF_FEATURE_MISSING_SHMEM | UF_FEATURE_SIGBUS |             \
+	(UF_FEATURE_PAGEFAULT_FLAG_WP | UF_FEATURE_EVENT_REMAP | UF_FEATURE_EVENT_REMOVE |         \
+	 UF_FEATURE_MISSING_SHMEM | UF_FEATURE_EVENT_UNMAP | UF_FEATURE_SIGBUS |                   \
 	 UF_FEATURE_THREAD_ID | UF_FEATURE_MINOR_SHMEM | UF_FEATURE_EXACT_ADDRESS |                \
 	 UF_FEATURE_WP_UNPOPULATED | UF_FEATURE_POISON | UF_FEATURE_WP_ASYNC | UF_FEATURE_MOVE |   \
 	 UF_FEATURE_RWP | UF_FEATURE_RWP_ASYNC)
@@ -179,6 +181,27 @@ struct ufi_waiter {
 
 #define UFI_WAITERS 32768
 
+/* A thread that has changed, or is about to change, the address space, and tells a context of it.
+ */
+enum ufi_event_state {
+	UFI_EVENT_FREE,
+	UFI_EVENT_RAISED, /* the change is under way */
+	UFI_EVENT_UNREAD, /* listed; its owner waits */
+	UFI_EVENT_OVER,	  /* read, or never to be; its owner gives it back */
+};
+
+struct ufi_event {
+	_Atomic uint32_t state; /* the word its owner parks on */
+	uint32_t tid;
+	struct ufi_ctx *ctx;
+	struct ufi_event *next; /* of the same change */
+	struct uf_msg msg;
+	struct uf_list link; /* ctx->events */
+};
+
+/* So many threads at once can wait for a context to read of their changes. */
+#define UFI_EVENTS 1024
+
 struct ufi_ctx {
 	struct ufi_mm *mm;
 	uint64_t bell_cookie; /* the machine's: whose descriptor rings */
@@ -203,15 +226,20 @@ struct ufi_ctx {
 	 */
 	_Atomic uint64_t features;
 	_Atomic uint32_t arrivals; /* counts messages: what a blocked reader parks on */
+	_Atomic uint32_t changing; /* how many events are not free: nothing is resolved then */
 
 	struct ufi_lock lock;
 	/* Under the lock. */
 	struct uf_list pending;	  /* not read yet, oldest first */
 	struct uf_list delivered; /* read, not resolved */
+	struct uf_list events;	  /* not read yet, oldest first; behind all that is pending */
 	bool bell;
 	uint64_t serial;
 	uint32_t waiters_used; /* slots from this one on were never used */
 	struct ufi_waiter *waiters;
+	bool released; /* nobody will read any more */
+	uint32_t events_used;
+	struct ufi_event event[UFI_EVENTS];
 };
 
 /* Bit 31 of the features: API has succeeded, as in the kernel's fdinfo. */
@@ -256,10 +284,12 @@ int ufi_range_keep_poison(struct ufi_mm *mm, const struct ufi_ctx *ctx, uint64_t
 /*
  * Writing. The ranges in [start, end), none of which crosses its ends, are about to move
  * to TO, where there are none, with their mappings and as these trap; what their pages
- * are they stay. Every begin that succeeds has an end, before anything else is done to
- * the registry: they have MOVED, or not.
+ * are they stay. LEAVE: in place of each that is a context's stands another one then, empty, and
+ * if it is armed the old one is closed for that, also if it fails. Every begin that
+ * succeeds has an end, before anything else is done to the registry: they have MOVED, or not.
  */
-int ufi_range_move_begin(struct ufi_mm *mm, uint64_t start, uint64_t end, uint64_t to) UF_MUST_USE;
+int ufi_range_move_begin(struct ufi_mm *mm, uint64_t start, uint64_t end, uint64_t to,
+			 bool leave) UF_MUST_USE;
 void ufi_range_move_end(struct ufi_mm *mm, uint64_t start, uint64_t end, uint64_t to, bool moved);
 
 /* Writing. Whose it is, and for what; without a context the strategy is the machine's choice. */
@@ -294,6 +324,16 @@ void ufi_ctx_get(struct ufi_ctx *ctx);
 void ufi_ctx_put(struct ufi_ctx *ctx);
 /* One reference to the memory less. */
 void ufi_ctx_unref(struct ufi_task *task, struct ufi_ctx *ctx);
+/* With the context locked: is there a message that nobody has read? */
+static inline bool ufi_ctx_unread(const struct ufi_ctx *ctx)
+{
+	return !uf_list_empty(&ctx->pending) || !uf_list_empty(&ctx->events);
+}
+/* The same: somebody shall read; nobody need any more, perhaps. */
+void ufi_ctx_announce(struct ufi_task *task, struct ufi_ctx *ctx);
+void ufi_ctx_hush(struct ufi_task *task, struct ufi_ctx *ctx);
+/* Without: who was told may have been killed before it could read. */
+void ufi_ctx_remind(struct ufi_task *task, struct ufi_ctx *ctx);
 /* ioctl(2) on the descriptor: 0 or -errno, the kernel's. */
 int ufi_ctx_ioctl(struct ufi_ctx *ctx, uint32_t request, uint64_t arg) UF_MUST_USE;
 /* poll(2): POLLIN and POLLERR bits as Linux numbers them. */
@@ -341,6 +381,29 @@ enum ufi_verdict ufi_fault(struct ufi_mm *mm, struct ufi_fault *f) UF_MUST_USE;
 void ufi_fault_remind(struct ufi_mm *mm, struct ufi_fault *f);
 /* The wait is over, or given up: then the message goes, if nobody has read it. */
 void ufi_fault_end(struct ufi_mm *mm, struct ufi_fault *f);
+
+/* --- event.c: contexts are told of changes of the address space. --- */
+/*
+ * Writing, before the change: raise the event for those who have asked for such, all
+ * that have ranges in the span, or CTX (which may be NULL). Until the change has been
+ * told they resolve nothing. -ENOMEM: too many at once, or none of this has to be told.
+ */
+int ufi_event_unmap(struct ufi_task *task, uint64_t start, uint64_t end) UF_MUST_USE;
+int ufi_event_remap(struct ufi_task *task, struct ufi_ctx *ctx, uint64_t from, uint64_t to,
+		    uint64_t len) UF_MUST_USE;
+int ufi_event_remove(struct ufi_task *task, struct ufi_ctx *ctx, uint64_t start,
+		     uint64_t end) UF_MUST_USE;
+/* The change was not made: those from *FROM on, &task->events for all, are not told. */
+void ufi_event_cancel(struct ufi_task *task, struct ufi_event **from);
+/* No lock. Each that was raised waits to be read, with signals blocked. */
+void ufi_event_tell(struct ufi_task *task);
+/* With the context locked. The oldest one, whose owner goes on; false: there is none. */
+bool ufi_event_take(struct ufi_task *task, struct ufi_ctx *ctx, struct uf_msg *msg);
+bool ufi_event_pending(struct ufi_task *task, struct ufi_ctx *ctx);
+/* The context has no users any more: whoever waits goes on. */
+void ufi_event_release(struct ufi_task *task, struct ufi_ctx *ctx);
+/* No lock of the context. Is a change of its ranges being made or told? */
+bool ufi_event_changing(struct ufi_task *task, struct ufi_ctx *ctx);
 
 /* --- doubt.c --- */
 /* The machine would let the access through, and it trapped: is that once too often? */
@@ -445,7 +508,8 @@ int ufi_fill(struct ufi_task *task, struct ufi_ctx *ctx, const struct ufi_op_fil
 int ufi_fill_map(struct ufi_task *task, struct ufi_range *r, uint64_t addr) UF_MUST_USE;
 
 /* --- protect.c --- */
-int ufi_protect(struct ufi_task *task, const struct ufi_op_protect *op) UF_MUST_USE;
+int ufi_protect(struct ufi_task *task, struct ufi_ctx *ctx,
+		const struct ufi_op_protect *op) UF_MUST_USE;
 
 /* --- move.c --- */
 /* Bytes done in *done, also on error. */
@@ -539,11 +603,17 @@ void ufi_claim_bury(struct ufi_task *task, uint32_t slot, uint32_t tid);
 
 /* --- vm.c: the program changes its address space. Call between begin and end. --- */
 void ufi_vm_begin(struct ufi_mm *mm, struct ufi_task *task);
+/* Tells what was raised, and waits for it to be read. */
 void ufi_vm_end(struct ufi_task *task);
+/* The same in the middle of a change: the registry is given back meanwhile, and anything may be
+ * registered after it. */
+void ufi_vm_tell(struct ufi_task *task);
 /* Is anything in the span registered? */
 bool ufi_vm_registered(const struct ufi_mm *mm, uint64_t start, uint64_t end);
 /* Room so that the drop after the change cannot fail. */
 int ufi_vm_prepare(struct ufi_mm *mm, uint64_t start, uint64_t end) UF_MUST_USE;
+/* The same, and whose they are will be told. */
+int ufi_vm_going(struct ufi_task *task, uint64_t start, uint64_t end) UF_MUST_USE;
 /* The mappings in the span are gone, or new ones stand there. */
 void ufi_vm_drop(struct ufi_mm *mm, uint64_t start, uint64_t end);
 /* The ranges in the span have come here with their mappings: those that may not stay end. */

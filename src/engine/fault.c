@@ -61,18 +61,6 @@ static struct ufi_waiter *fault_slot(struct ufi_task *task, struct ufi_ctx *ctx,
 	return slot;
 }
 
-/* With the context locked: somebody shall read what is pending. */
-static void fault_announce(struct ufi_task *task, struct ufi_ctx *ctx)
-{
-	const struct uf_mmu_ops *ops = task->mmu->ops;
-
-	atomic_fetch_add(&ctx->arrivals, 1);
-	if (ops->unpark(task->mmu, &ctx->arrivals, 1) > 0 || ctx->bell)
-		return;
-	ctx->bell = true;
-	ops->bell(task->mmu, ctx->bell_cookie, true);
-}
-
 /* FLAGS: those beside WRITE. spec: fault.2, fault.3, fault.4, fault.8 */
 static bool fault_enqueue(struct ufi_task *task, struct ufi_range *r, struct ufi_fault *f,
 			  uint64_t flags)
@@ -98,7 +86,7 @@ static bool fault_enqueue(struct ufi_task *task, struct ufi_range *r, struct ufi
 		f->ctx = ctx;
 		f->waiter = w;
 		f->serial = w->serial;
-		fault_announce(task, ctx);
+		ufi_ctx_announce(task, ctx);
 	}
 	UFI_VALIDATE_CTX(ctx);
 	ufi_lock_release(task, &ctx->lock);
@@ -122,30 +110,11 @@ static void fault_dequeue(struct ufi_task *task, struct ufi_fault *f)
 		uf_list_unlink(&f->waiter->link);
 		atomic_store(&f->waiter->state, UFI_WAITER_FREE);
 	}
-	if (ctx->bell && uf_list_empty(&ctx->pending)) {
-		ctx->bell = false;
-		task->mmu->ops->bell(task->mmu, ctx->bell_cookie, false);
-	}
+	ufi_ctx_hush(task, ctx);
 	UFI_VALIDATE_CTX(ctx);
 	ufi_lock_release(task, &ctx->lock);
 	if (owned)
 		ufi_ctx_unref(task, ctx);
-}
-
-/* What is pending while no bell rings has been told to a reader that slept, or is dead now. */
-static void fault_remind(struct ufi_task *task, struct ufi_fault *f)
-{
-	const struct uf_mmu_ops *ops = task->mmu->ops;
-	struct ufi_ctx *ctx = f->ctx;
-
-	ufi_lock_take(task, &ctx->lock);
-	if (fault_owns(f) && !ctx->bell && !uf_list_empty(&ctx->pending)) {
-		atomic_fetch_add(&ctx->arrivals, 1);
-		ops->unpark(task->mmu, &ctx->arrivals, INT32_MAX);
-		ctx->bell = true;
-		ops->bell(task->mmu, ctx->bell_cookie, true);
-	}
-	ufi_lock_release(task, &ctx->lock);
 }
 
 /* Does the page exist behind the mapping? Then it needs no message. spec: fault.5 */
@@ -399,7 +368,7 @@ void ufi_fault_remind(struct ufi_mm *mm, struct ufi_fault *f)
 	struct ufi_task task = {.mm = mm, .mmu = mm->mmu};
 
 	task.tid = mm->mmu->ops->self(mm->mmu);
-	fault_remind(&task, f);
+	ufi_ctx_remind(&task, f->ctx);
 }
 
 void ufi_fault_end(struct ufi_mm *mm, struct ufi_fault *f)

@@ -333,7 +333,8 @@ int ufi_fill(struct ufi_task *task, struct ufi_ctx *ctx, const struct ufi_op_fil
 
 	while (!err && op->dst.start + *done < op->dst.end) {
 		ufi_rwlock_read(task, &mm->registry);
-		err = fill_locked(task, op, done);
+		/* Raised since it was asked first. spec: event.12 */
+		err = atomic_load(&ctx->changing) ? -EAGAIN : fill_locked(task, op, done);
 		ufi_rwlock_read_end(task, &mm->registry);
 		if (err == -EBUSY) {
 			ufi_claim_await(task, round++);

@@ -23,6 +23,7 @@
 #include "mmu/mmu.h"
 
 struct ufi_mm;
+struct ufi_event;
 
 /* Owner's thread id, UFI_LOCK_SLEEPERS if somebody is parked; 0: free. */
 struct ufi_lock {
@@ -68,6 +69,10 @@ struct ufi_task {
 	uint32_t tid;
 	uint32_t slot; /* while it reads the registry */
 	struct uf_sigmask saved;
+	/* Raised by the change that it makes, from ufi_vm_begin on; the first, and where the next
+	 * goes. */
+	struct ufi_event *events;
+	struct ufi_event **events_end;
 };
 
 /* Blocks signals. Inverse: leave. */

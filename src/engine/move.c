@@ -405,7 +405,7 @@ int ufi_move(struct ufi_task *task, struct ufi_ctx *ctx, const struct ufi_op_mov
 
 	while (!err && op->dst.start + *done < op->dst.end) {
 		ufi_rwlock_write(task, &mm->registry);
-		err = move_next(task, ctx, op, done);
+		err = atomic_load(&ctx->changing) ? -EAGAIN : move_next(task, ctx, op, done);
 		UFI_VALIDATE_MM(mm);
 		ufi_rwlock_write_end(task, &mm->registry);
 		if (err == -EBUSY)

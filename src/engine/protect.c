@@ -198,7 +198,7 @@ static int protect_check(struct ufi_task *task, const struct ufi_op_protect *op)
 	return err == -ENOENT ? 0 : err; /* the rest is holes */
 }
 
-int ufi_protect(struct ufi_task *task, const struct ufi_op_protect *op)
+int ufi_protect(struct ufi_task *task, struct ufi_ctx *ctx, const struct ufi_op_protect *op)
 {
 	uint64_t at = op->span.start;
 	unsigned round = 0;
@@ -207,7 +207,7 @@ int ufi_protect(struct ufi_task *task, const struct ufi_op_protect *op)
 
 	while (!err && at < op->span.end) {
 		ufi_rwlock_read(task, &task->mm->registry);
-		err = protect_step(task, op, &at, &found);
+		err = atomic_load(&ctx->changing) ? -EAGAIN : protect_step(task, op, &at, &found);
 		ufi_rwlock_read_end(task, &task->mm->registry);
 		if (err == -EBUSY) {
 			ufi_claim_await(task, round++);

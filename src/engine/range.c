@@ -294,15 +294,6 @@ int ufi_range_isolate(struct ufi_mm *mm, uint64_t start, uint64_t end)
 	return err;
 }
 
-static void range_free_in(struct ufi_mm *mm, const struct ufi_table *table, uint64_t start,
-			  uint64_t end)
-{
-	for (uint32_t i = 0; i < table->n; i++) {
-		if (table->range[i]->start >= start && table->range[i]->start < end)
-			range_free(mm, table->range[i]);
-	}
-}
-
 /* The same range, with the same states, at another address. */
 static struct ufi_range *range_copy(struct ufi_mm *mm, const struct ufi_range *r, uint64_t start)
 {
@@ -317,48 +308,83 @@ static struct ufi_range *range_copy(struct ufi_mm *mm, const struct ufi_range *r
 	return copy;
 }
 
+/* One of the same kind where R will have been, all of its pages missing. */
+static struct ufi_range *range_left(struct ufi_mm *mm, const struct ufi_range *r)
+{
+	struct ufi_range *left = range_alloc(mm);
+	struct uf_vma vma = ufi_range_vma(r);
+
+	if (!left)
+		return NULL;
+	range_init(left, r->ctx, &vma, r->modes);
+	left->life = UFI_RANGE_KEPT;
+	if (range_states(mm, left) == 0 &&
+	    mm->mmu->ops->attach(mm->mmu, left, ufi_range_armed(left)) == 0)
+		return left;
+	range_free(mm, left);
+	return NULL;
+}
+
+/* In its place; there is room, as others have gone. */
+static int range_put(struct ufi_table *table, struct ufi_range *r)
+{
+	uint32_t i = table->n;
+
+	if (!r)
+		return -ENOMEM;
+	while (i > 0 && table->range[i - 1]->start > r->start)
+		i--;
+	memmove(&table->range[i + 1], &table->range[i], (table->n - i) * sizeof(r));
+	table->range[i] = r;
+	table->n++;
+	return 0;
+}
+
 /* The table that is not in force gets copies in place of those that move. */
-int ufi_range_move_begin(struct ufi_mm *mm, uint64_t start, uint64_t end, uint64_t to)
+int ufi_range_move_begin(struct ufi_mm *mm, uint64_t start, uint64_t end, uint64_t to, bool leave)
 {
 	const struct ufi_table *now = mm->table;
 	struct ufi_table *next = range_spare(mm);
 	uint32_t first = ufi_range_lower(mm, start);
 	uint32_t last = ufi_range_lower(mm, end);
+	int err = now->n + (last - first) > mm->ranges_max ? -ENOMEM : 0;
 
-	next->n = 0;
-	for (uint32_t i = 0; i < now->n; i++) {
-		if ((i < first || i >= last) && now->range[i]->start < to)
-			next->range[next->n++] = now->range[i];
-	}
-	for (uint32_t i = first; i < last; i++) {
+	memcpy(next->range, now->range, first * sizeof(now->range[0]));
+	memcpy(&next->range[first], &now->range[last], (now->n - last) * sizeof(now->range[0]));
+	next->n = now->n - (last - first);
+	for (uint32_t i = first; !err && i < last; i++) {
 		struct ufi_range *r = now->range[i];
-		struct ufi_range *copy = range_copy(mm, r, to + (r->start - start));
 
-		if (!copy) {
-			range_free_in(mm, next, to, to + (end - start));
-			return -ENOMEM;
-		}
-		next->range[next->n++] = copy;
+		err = range_put(next, range_copy(mm, r, to + (r->start - start)));
+		if (!err && leave && r->ctx)
+			err = range_put(next, range_left(mm, r));
 	}
-	for (uint32_t i = 0; i < now->n; i++) {
-		if ((i < first || i >= last) && now->range[i]->start > to)
-			next->range[next->n++] = now->range[i];
-	}
-	return 0;
+	if (err)
+		ufi_range_move_end(mm, start, end, to, false);
+	return err;
 }
 
 void ufi_range_move_end(struct ufi_mm *mm, uint64_t start, uint64_t end, uint64_t to, bool moved)
 {
 	struct ufi_table *now = mm->table;
+	struct ufi_table *next = range_spare(mm);
 
-	if (!moved) {
-		range_free_in(mm, range_spare(mm), to, to + (end - start));
-		return;
+	if (moved) {
+		mm->table = next;
+		uf_step();
+		next = now;
 	}
-	uf_step();
-	mm->table = range_spare(mm);
-	uf_step();
-	range_free_in(mm, now, start, end);
+	for (uint32_t i = 0; i < next->n; i++) {
+		struct ufi_range *r = next->range[i];
+
+		if (!moved && r->start >= to && r->start < to + (end - start)) {
+			range_free(mm, r);
+		} else if (r->start >= start && r->start < end) {
+			if (!moved) /* what was left has closed nothing that is to be opened */
+				mm->mmu->ops->detach(mm->mmu, r, true);
+			range_free(mm, r);
+		}
+	}
 }
 
 /* The first poisoned pages in the range: [*start, *end); false if there are none. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Owns read(2): which message is next, and how a reader without one waits. */
+/* Owns read(2): which message is next, faults before events, and how a reader without one waits. */
 #include "engine/engine.h"
 
 /* Where in the caller's buffers the next byte goes. */
@@ -53,9 +53,9 @@ static void read_message(const struct ufi_ctx *ctx, const struct ufi_waiter *w, 
 }
 
 /*
- * Take the oldest message: from now on it is delivered, whatever becomes of
+ * Take the oldest fault, or else the oldest event: from now on it is delivered, whatever becomes of
  * it. If none is there, *seen is what `arrivals' will no longer be once one
- * has come. spec: read.3, read.5
+ * has come. spec: read.3, read.5, event.13
  */
 static bool read_take(struct ufi_task *task, struct ufi_ctx *ctx, struct uf_msg *msg,
 		      uint32_t *seen)
@@ -72,9 +72,11 @@ static bool read_take(struct ufi_task *task, struct ufi_ctx *ctx, struct uf_msg 
 		read_message(ctx, w, msg);
 		uf_list_unlink(&w->link);
 		uf_list_append(&ctx->delivered, &w->link);
+	} else {
+		have = ufi_event_take(task, ctx, msg);
 	}
 	/* Several may have come while only one reader was woken. */
-	more = !uf_list_empty(&ctx->pending);
+	more = ufi_ctx_unread(ctx);
 	if (more != ctx->bell) {
 		ctx->bell = more;
 		ops->bell(task->mmu, ctx->bell_cookie, more);

@@ -57,9 +57,14 @@ void ufi_validate_ctx(const struct ufi_ctx *ctx)
 	uint32_t listed =
 		validate_waiters(ctx, &ctx->pending) + validate_waiters(ctx, &ctx->delivered);
 	uint32_t waiting = 0;
+	uint32_t unread = 0;
 
 	for (uint32_t i = 0; i < ctx->waiters_used; i++)
 		waiting += atomic_load(&ctx->waiters[i].state) == UFI_WAITER_WAITING;
+	for (uint32_t i = 0; i < ctx->events_used; i++)
+		unread += atomic_load(&ctx->event[i].state) == UFI_EVENT_UNREAD;
 	UF_ASSERT(listed >= waiting);
+	UF_ASSERT(unread <= atomic_load(&ctx->changing));
+	UF_ASSERT(!unread || !uf_list_empty(&ctx->events));
 	UF_ASSERT(listed <= atomic_load(&ctx->refs));
 }

@@ -9,15 +9,30 @@
 void ufi_vm_begin(struct ufi_mm *mm, struct ufi_task *task)
 {
 	ufi_task_enter(task, mm);
+	task->events = NULL;
+	task->events_end = &task->events;
 	ufi_rwlock_write(task, &mm->registry);
 }
 
-void ufi_vm_end(struct ufi_task *task)
+static void vm_unlock(struct ufi_task *task)
 {
 	atomic_store(&task->mm->change.kind, UFI_CHANGE_NONE);
 	UFI_VALIDATE_MM(task->mm);
 	ufi_rwlock_write_end(task, &task->mm->registry);
+}
+
+void ufi_vm_end(struct ufi_task *task)
+{
+	vm_unlock(task);
+	ufi_event_tell(task);
 	ufi_task_leave(task);
+}
+
+void ufi_vm_tell(struct ufi_task *task)
+{
+	vm_unlock(task);
+	ufi_event_tell(task);
+	ufi_rwlock_write(task, &task->mm->registry);
 }
 
 bool ufi_vm_registered(const struct ufi_mm *mm, uint64_t start, uint64_t end)
@@ -31,6 +46,13 @@ bool ufi_vm_registered(const struct ufi_mm *mm, uint64_t start, uint64_t end)
 int ufi_vm_prepare(struct ufi_mm *mm, uint64_t start, uint64_t end)
 {
 	return ufi_range_isolate(mm, start, end);
+}
+
+int ufi_vm_going(struct ufi_task *task, uint64_t start, uint64_t end)
+{
+	int err = ufi_range_isolate(task->mm, start, end);
+
+	return err ? err : ufi_event_unmap(task, start, end);
 }
 
 /* Until the end of the change, or until another one is noted. */
@@ -61,7 +83,7 @@ static bool vm_stays(const struct ufi_range *r)
 	return !r->ctx || (atomic_load(&r->ctx->features) & UF_FEATURE_EVENT_REMAP);
 }
 
-/* Without memory for it the poison is lost, and nothing else. spec: vm.4, vm.9, vm.13 */
+/* Without memory for it the poison is lost, and nothing else. spec: vm.4, vm.9, vm.13, event.7 */
 void ufi_vm_arrive(struct ufi_mm *mm, uint64_t start, uint64_t end)
 {
 	for (uint32_t i = ufi_range_lower(mm, start);

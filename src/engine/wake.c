@@ -26,10 +26,7 @@ void ufi_wake(struct ufi_task *task, struct ufi_ctx *ctx, uint64_t start, uint64
 	ufi_lock_take(task, &ctx->lock);
 	wake_list(task, &ctx->pending, start, end);
 	wake_list(task, &ctx->delivered, start, end);
-	if (ctx->bell && uf_list_empty(&ctx->pending)) {
-		ctx->bell = false;
-		task->mmu->ops->bell(task->mmu, ctx->bell_cookie, false);
-	}
+	ufi_ctx_hush(task, ctx);
 	UFI_VALIDATE_CTX(ctx);
 	ufi_lock_release(task, &ctx->lock);
 }

@@ -90,7 +90,8 @@ struct uf_mmu_ops {
 	int (*vma_find)(struct uf_mmu *mmu, uint64_t addr, struct uf_vma *vma);
 
 	/*
-	 * A new range, or one that was detached because its modes change: choose
+	 * A new range, or one that was detached because its modes change, or one
+	 * that takes the place of another, which moves away and is open or closed: choose
 	 * its trap and fill (r->trap and r->fill hold the wish, UF_*_AUTO for none,
 	 * and on return the choice) and prepare what they need. CLOSED: close the
 	 * whole range; populated pages keep their content. Otherwise it stays open,
@@ -231,6 +232,8 @@ struct uf_mmu_ops {
 	/* Block every signal but the synchronous ones; the former mask is saved. */
 	void (*signals_block)(struct uf_mmu *mmu, struct uf_sigmask *saved);
 	void (*signals_restore)(struct uf_mmu *mmu, const struct uf_sigmask *saved);
+	/* Let in those of SAVED alone whose action ends the process. Inverse: signals_block. */
+	void (*signals_deadly)(struct uf_mmu *mmu, const struct uf_sigmask *saved);
 
 	/* The calling thread: not 0, below 2^30, not another live thread's. */
 	uint32_t (*self)(struct uf_mmu *mmu);
@@ -266,6 +269,7 @@ struct uf_mmu {
 	const struct uf_mmu_ops *ops;
 	uint64_t page_size;
 	uint64_t task_size;
+	uint64_t patience_ns; /* so long a reader that was woken has to take its message */
 };
 
 #endif

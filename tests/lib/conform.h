@@ -258,7 +258,7 @@ void t_thread_access(struct t *t, struct t_thread *th, char *addr, enum t_access
 void t_thread_faults(struct t *t, struct t_thread *th, struct uf *uf, char *addr,
 		     enum t_access access, uint64_t flags);
 void t_thread_call(struct t *t, struct t_thread *th, void (*fn)(void *), void *arg);
-/* It sleeps: its access waits. */
+/* It sleeps: its access waits, or what it tells to be read. */
 void t_thread_asleep(struct t_thread *th);
 /* It is still at it, and was given time to finish. */
 void t_thread_blocked(struct t_thread *th);

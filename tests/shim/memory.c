@@ -230,6 +230,113 @@ static void inaccessible(void)
 	close(fds[1]);
 }
 
+/* A change that a thread makes, which waits until it has been read. */
+struct change {
+	pthread_t thread;
+	int (*make)(struct change *c);
+	char *memory;
+	char *there;
+	int ret;
+};
+
+static void *change_main(void *arg)
+{
+	struct change *c = arg;
+
+	c->ret = c->make(c);
+	return NULL;
+}
+
+static void change_start(struct change *c, int (*make)(struct change *c))
+{
+	c->make = make;
+	CHECK(pthread_create(&c->thread, NULL, change_main, c) == 0);
+}
+
+/* The next message is an event about this span. */
+static void change_told(int uffd, int event, const char *start, const char *end)
+{
+	struct pollfd p = {uffd, POLLIN, 0};
+	struct uffd_msg msg;
+
+	CHECK(poll(&p, 1, 8000) == 1 && p.revents == POLLIN);
+	CHECK(read(uffd, &msg, sizeof(msg)) == sizeof(msg));
+	CHECK(msg.event == event);
+	CHECK(msg.arg.remove.start == (uintptr_t)start && msg.arg.remove.end == (uintptr_t)end);
+}
+
+static void change_end(struct change *c)
+{
+	CHECK(pthread_join(c->thread, NULL) == 0 && c->ret == 0);
+}
+
+static int change_madvise(struct change *c)
+{
+	return madvise(c->memory, page_size, MADV_DONTNEED);
+}
+
+static int change_mremap(struct change *c)
+{
+	return mremap(c->memory, 2 * page_size, 2 * page_size, MREMAP_MAYMOVE | MREMAP_FIXED,
+		      c->there) == c->there
+		       ? 0
+		       : -1;
+}
+
+static int change_munmap(struct change *c)
+{
+	return munmap(c->there, page_size);
+}
+
+static int change_mmap(struct change *c)
+{
+	char *at = c->there + page_size;
+
+	return mmap(at, page_size, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == at
+		       ? 0
+		       : -1;
+}
+
+static int uffd_open_events(void)
+{
+	int uffd = (int)syscall(SYS_userfaultfd, O_NONBLOCK | O_CLOEXEC | UFFD_USER_MODE_ONLY);
+	struct uffdio_api api = {.api = UFFD_API,
+				 .features = UFFD_FEATURE_EVENT_UNMAP | UFFD_FEATURE_EVENT_REMAP |
+					     UFFD_FEATURE_EVENT_REMOVE};
+
+	if (uffd < 0 && (errno == EPERM || errno == ENOSYS))
+		skip("this process gets no userfaultfd from the kernel");
+	CHECK(uffd >= 0 && ioctl(uffd, UFFDIO_API, &api) == 0);
+	return uffd;
+}
+
+/* spec: event.2, event.4, event.6, event.7 */
+static void events(void)
+{
+	int uffd = uffd_open_events();
+	struct change c = {.memory = uffd_memory(uffd, 2), .there = anon_memory(2, PROT_NONE)};
+	char *memory = c.memory;
+
+	CHECK(uffd_fill(uffd, memory, 'x') == 0);
+	change_start(&c, change_madvise);
+	change_told(uffd, UFFD_EVENT_REMOVE, memory, memory + page_size);
+	change_end(&c);
+	CHECK(uffd_fill(uffd, memory, 'y') == 0);
+	change_start(&c, change_mremap);
+	change_told(uffd, UFFD_EVENT_REMAP, memory, c.there);
+	change_told(uffd, UFFD_EVENT_UNMAP, memory, memory + 2 * page_size);
+	change_end(&c);
+	CHECK(*c.there == 'y');
+	CHECK(uffd_fill(uffd, c.there + page_size, 'z') == 0);
+	change_start(&c, change_munmap);
+	change_told(uffd, UFFD_EVENT_UNMAP, c.there, c.there + page_size);
+	change_end(&c);
+	change_start(&c, change_mmap);
+	change_told(uffd, UFFD_EVENT_UNMAP, c.there + page_size, c.there + 2 * page_size);
+	change_end(&c);
+	CHECK(c.there[page_size] == 0);
+}
+
 const struct test_case memory_cases[] = {
 	{"memory.dontneed", dontneed},
 	{"memory.protect", protect},
@@ -239,5 +346,6 @@ const struct test_case memory_cases[] = {
 	{"memory.system-calls", system_calls},
 	{"memory.shared", shared},
 	{"memory.inaccessible", inaccessible},
+	{"memory.events", events},
 	{NULL, NULL},
 };

@@ -209,6 +209,7 @@ extern const struct t_case fill_cases[];
 extern const struct t_case copy_cases[];
 extern const struct t_case fault_cases[];
 extern const struct t_case read_cases[];
+extern const struct t_case event_cases[];
 extern const struct t_case vm_cases[];
 extern const struct t_case register_mode_cases[];
 extern const struct t_case writeprotect_cases[];

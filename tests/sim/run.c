@@ -30,6 +30,7 @@ static const struct t_suite run_suites[] = {
 	{"fault", fault_cases},
 	{"read", read_cases},
 	{"vm", vm_cases},
+	{"event", event_cases},
 	{"modes", register_mode_cases},
 	{"writeprotect", writeprotect_cases},
 	{"protected", protected_cases},

@@ -531,7 +531,7 @@ const struct t_case async_cases[] = {
 	CASE("async.14", async_fork, T_ALL),
 	CASE("async.14", async_fork_event, T_KERNEL_ONLY),
 	CASE("async.15", async_mremap, T_ALL),
-	CASE("async.15", async_mremap_event, T_KERNEL_ONLY),
+	CASE("async.15", async_mremap_event, T_ALL),
 	CASE("async.16", async_unregister, T_ALL),
 	CASE("async.17", async_huge, T_PRIVATE),
 	{0},

@@ -33,6 +33,9 @@ static const struct t_suite suites[] = {
 	{"scan", scan_cases},
 	{"scan", scan_protect_cases},
 	{"scan", scan_same_cases},
+	{"event", event_cases},
+	{"event", event_remap_cases},
+	{"event", event_wait_cases},
 	{NULL, NULL},
 };
 

@@ -583,7 +583,7 @@ const struct t_case move_cases[] = {
 	CASE("move.3", move_mode, T_ALL),
 	CASE("move.4", move_other_process, T_PRIVATE | T_KERNEL_ONLY),
 	CASE("move.5", move_advertised, T_PRIVATE),
-	CASE("move.6", move_event_pending, T_PRIVATE | T_KERNEL_ONLY),
+	CASE("move.6", move_event_pending, T_PRIVATE),
 	CASE("move.7", move_unmapped, T_PRIVATE),
 	CASE("move.8", move_over_end, T_PRIVATE),
 	CASE("move.9", move_shared, T_OBJECT),

@@ -32,5 +32,8 @@ extern const struct t_case async_memory_cases[];
 extern const struct t_case scan_cases[];
 extern const struct t_case scan_protect_cases[];
 extern const struct t_case scan_same_cases[];
+extern const struct t_case event_cases[];
+extern const struct t_case event_remap_cases[];
+extern const struct t_case event_wait_cases[];
 
 #endif

@@ -643,6 +643,7 @@ static void vm_poison_moves(struct t *t)
 	char *to = t_map(t, 3);
 	void *got;
 
+	t_needs_linux();
 	t_needs_features(t, UF_FEATURE_POISON);
 	uf = t_open(t, 0, 0);
 	addr = t_registered(t, uf, 3);

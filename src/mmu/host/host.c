@@ -20,6 +20,8 @@
 /* One past the highest number that we can tell from the program's. */
 #define HOST_FD_MAX 65536
 
+#define HOST_PATIENCE_NS UINT64_C(20000000)
+
 /* States of ufi_host.started. */
 enum {
 	HOST_STOPPED,
@@ -64,6 +66,7 @@ static const struct uf_mmu_ops host_ops = {
 	.touch = ufi_user_touch,
 	.signals_block = ufi_thread_block,
 	.signals_restore = ufi_thread_restore,
+	.signals_deadly = ufi_thread_deadly,
 	.self = ufi_thread_self,
 	.alive = ufi_thread_alive,
 	.privileged = ufi_thread_privileged,
@@ -76,7 +79,7 @@ static const struct uf_mmu_ops host_ops = {
 };
 
 struct host ufi_host = {
-	.mmu = {.ops = &host_ops},
+	.mmu = {.ops = &host_ops, .patience_ns = HOST_PATIENCE_NS},
 	.proc_fd = -1,
 	.mem_fd = -1,
 };

@@ -18,6 +18,7 @@
 #include "mmu/host/sys.h"
 
 /* Advice that Debian 12's headers do not know. */
+#define HOST_MADV_COLD 20
 #define HOST_MADV_DONTNEED_LOCKED 24
 #define HOST_MADV_POPULATE_READ 22
 #define HOST_MADV_POPULATE_WRITE 23
@@ -191,6 +192,7 @@ int ufi_move_pages(struct uf_mmu *mmu, struct ufi_range *r,
 /* --- thread.c --- */
 void ufi_thread_block(struct uf_mmu *mmu, struct uf_sigmask *saved);
 void ufi_thread_restore(struct uf_mmu *mmu, const struct uf_sigmask *saved);
+void ufi_thread_deadly(struct uf_mmu *mmu, const struct uf_sigmask *saved);
 uint32_t ufi_thread_self(struct uf_mmu *mmu);
 bool ufi_thread_alive(struct uf_mmu *mmu, uint32_t tid);
 bool ufi_thread_privileged(struct uf_mmu *mmu);

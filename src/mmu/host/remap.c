@@ -19,6 +19,7 @@ struct move {
 	uint64_t len; /* of what moves: the shorter one */
 	uint64_t to;
 	int flags;
+	struct ufi_event **raised; /* the first that is told only if it moves */
 };
 
 static long remap_raw(uint64_t old, uint64_t old_len, uint64_t new_len, int flags, uint64_t to)
@@ -102,85 +103,89 @@ static int remap_reopen(const struct move *m, uint64_t start, uint64_t end)
 
 	for (uint32_t i = ufi_range_lower(m->task->mm, start);
 	     !err && i < table->n && table->range[i]->start < end; i++) {
-		if (table->range[i]->ctx)
-			err = ufi_vm_protect(m->task, table->range[i], table->range[i]->prot);
+		struct ufi_range *r = table->range[i];
+
+		if (ufi_range_armed(r))
+			err = ufi_vm_protect(m->task, r, r->prot);
 	}
 	return err;
 }
 
-/* What stays behind, empty, must not be open for a moment: all of it is closed before. */
-static int remap_close(const struct move *m)
+/*
+ * What has been left where nothing is closed is open: protection and poison have moved. A
+ * page that the host refuses to open goes on trapping.
+ */
+static void remap_open_left(const struct move *m)
 {
 	const struct ufi_table *table = m->task->mm->table;
-	int err = 0;
 
-	for (uint32_t i = ufi_range_lower(m->task->mm, m->old);
-	     !err && i < table->n && table->range[i]->start < m->old + m->len; i++) {
+	for (uint32_t i = ufi_range_lower(m->task->mm, m->to);
+	     i < table->n && table->range[i]->start < m->to + m->len; i++) {
 		const struct ufi_range *r = table->range[i];
 
-		if (r->ctx)
-			err = (int)UF_SYS3(SYS_mprotect, r->start, r->end - r->start, PROT_NONE);
+		if (!ufi_range_armed(r))
+			UF_SYS3(SYS_mprotect, r->start - m->to + m->old, r->end - r->start,
+				host_prot(r->prot));
 	}
-	if (err)
-		(void)!remap_reopen(m, m->old, m->old + m->len);
-	return err;
 }
 
-/* A range of the same kind where R has come from, all of its pages missing. */
-static int remap_leave_one(const struct move *m, const struct ufi_range *r)
+/* Closed, it is one mapping for the host, or few. */
+static void remap_close(const struct move *m, uint64_t start, uint64_t end)
 {
-	struct uf_vma vma = ufi_range_vma(r);
-	struct ufi_range *left;
-	int err;
+	const struct ufi_table *table = m->task->mm->table;
 
-	vma.start = r->start - m->to + m->old;
-	vma.end = r->end - m->to + m->old;
-	/* Poisoned pages of nobody's have moved, and what is left is ordinary. */
-	if (!r->ctx)
-		return (int)UF_SYS3(SYS_mprotect, vma.start, vma.end - vma.start,
-				    host_prot(r->prot));
-	err = ufi_range_create(m->task->mm, r->ctx, &vma, r->modes, &left);
-	if (err)
-		return err;
-	left->life = UFI_RANGE_KEPT;
-	if (ufi_range_armed(left))
-		return 0;
-	return m->task->mmu->ops->open(m->task->mmu, left, left->start, left->end - left->start,
-				       false);
+	for (uint32_t i = ufi_range_lower(m->task->mm, start);
+	     i < table->n && table->range[i]->start < end; i++) {
+		const struct ufi_range *r = table->range[i];
+
+		if (ufi_range_armed(r))
+			UF_SYS3(SYS_mprotect, r->start, r->end - r->start, PROT_NONE);
+	}
 }
 
-/* MREMAP_DONTUNMAP leaves the old place registered and empty. spec: vm.4, vm.9 */
-static int remap_leave(const struct move *m)
+/*
+ * It has moved, and its ranges, but not all could be done that belongs to it: it goes
+ * back. There are objects enough, as so many have just been given back. If the host
+ * refuses, it stays, and what could not be opened traps.
+ */
+static bool remap_back(const struct move *m)
 {
+	uint64_t end = m->to + m->len;
 	struct ufi_mm *mm = m->task->mm;
-	uint64_t at = m->to;
+	bool back = false;
+
+	if (m->new_len > m->len) {
+		UF_SYS2(SYS_munmap, end, m->new_len - m->len);
+		ufi_vm_drop(mm, end, m->to + m->new_len);
+	}
+	ufi_vm_drop(mm, m->old, m->old + m->len);
+	remap_close(m, m->to, end);
+	if (ufi_range_move_begin(mm, m->to, end, m->old, false) == 0) {
+		back = remap_span(m->to, m->old, m->len, 0) == 0;
+		ufi_range_move_end(mm, m->to, end, m->old, back);
+	}
+	(void)!remap_reopen(m, back ? m->old : m->to, back ? m->old + m->len : end);
+	return back;
+}
+
+/*
+ * What has moved is registered, and what it grows by. MREMAP_DONTUNMAP leaves the old
+ * place registered and empty. spec: vm.4, vm.9, event.10
+ */
+static int remap_finish(const struct move *m)
+{
+	uint64_t end = m->to + m->len;
 	int err = 0;
 
-	while (!err && at < m->to + m->len) {
-		uint32_t i = ufi_range_lower(mm, at);
-		const struct ufi_range *r = i < mm->table->n ? mm->table->range[i] : NULL;
-
-		if (!r || r->start >= m->to + m->len)
-			break;
-		at = r->end;
-		err = remap_leave_one(m, r);
+	if (m->flags & MREMAP_DONTUNMAP) {
+		remap_open_left(m);
+		err = remap_reopen(m, m->to, end);
+	} else if (m->new_len > m->len) {
+		err = ufi_vm_grow(m->task->mm, end, m->to + m->new_len);
 	}
-	return err;
-}
-
-/* It has moved, and its ranges: all of it goes back. They are as many as just before. */
-static void remap_back(const struct move *m)
-{
-	struct ufi_mm *mm = m->task->mm;
-
-	ufi_vm_drop(mm, m->old, m->old + m->len);
-	if (m->new_len > m->len)
-		ufi_vm_drop(mm, m->to + m->len, m->to + m->new_len);
-	if (ufi_range_move_begin(mm, m->to, m->to + m->len, m->old))
-		return;
-	ufi_range_move_end(mm, m->to, m->to + m->len, m->old,
-			   remap_span(m->to, m->old, m->len, 0) == 0);
-	(void)!remap_reopen(m, m->old, m->old + m->len);
+	if (err == -ENOENT) /* the end was not registered */
+		err = 0;
+	return err && remap_back(m) ? err : 0;
 }
 
 /* The mapping and its ranges, what it grows by and what it leaves behind. */
@@ -189,30 +194,17 @@ static int remap_whole(const struct move *m)
 	bool leaves = m->flags & MREMAP_DONTUNMAP;
 	struct ufi_mm *mm = m->task->mm;
 	uint64_t end = m->old + m->len;
-	int err;
+	int err = ufi_range_move_begin(mm, m->old, end, m->to, leaves);
 
-	err = ufi_range_move_begin(mm, m->old, end, m->to);
-	if (err)
-		return err;
-	if (leaves)
-		err = remap_close(m);
 	if (!err) {
 		err = remap_carry(m);
-		if (err && leaves)
-			(void)!remap_reopen(m, m->old, end);
+		ufi_range_move_end(mm, m->old, end, m->to, !err);
 	}
-	ufi_range_move_end(mm, m->old, end, m->to, !err);
-	if (err)
-		return err;
+	if (!err)
+		return remap_finish(m);
 	if (leaves)
-		err = remap_leave(m);
-	if (!err && leaves)
-		err = remap_reopen(m, m->to, m->to + m->len);
-	if (!err && m->new_len > m->len)
-		err = ufi_vm_grow(mm, m->to + m->len, m->to + m->new_len);
-	if (err && err != -ENOENT) /* -ENOENT: the end was not registered */
-		remap_back(m);
-	return err == -ENOENT ? 0 : err;
+		(void)!remap_reopen(m, m->old, end);
+	return err;
 }
 
 /* Room at the new place, where whatever is there goes; without MREMAP_FIXED TO is a wish. */
@@ -241,7 +233,10 @@ static bool remap_has_hole(uint64_t start, uint64_t end)
 	return false;
 }
 
-/* What is registered moves as one mapping, or not at all; what is nobody's, without holes. */
+/*
+ * What is registered moves as one mapping, or not at all; what is nobody's, without holes.
+ * spec: event.18
+ */
 static bool remap_is_one(const struct ufi_mm *mm, uint64_t start, uint64_t end)
 {
 	const struct ufi_table *table = mm->table;
@@ -252,6 +247,51 @@ static bool remap_is_one(const struct ufi_mm *mm, uint64_t start, uint64_t end)
 			return ufi_range_same_end(mm, start) >= end;
 	}
 	return !remap_has_hole(start, end);
+}
+
+/*
+ * Told in this order: what was at the new place is gone, it has moved, what was cut
+ * off is gone, and so is the old place. spec: event.9, event.10
+ */
+static int remap_raise(struct move *m)
+{
+	struct ufi_range *r = ufi_range_find(m->task->mm, m->old);
+	uint64_t end = m->old + m->len;
+	int err = 0;
+
+	if (m->flags & MREMAP_FIXED)
+		err = ufi_vm_going(m->task, m->to, m->to + m->new_len);
+	m->raised = m->task->events_end;
+	if (!err && r)
+		err = ufi_event_remap(m->task, r->ctx, m->old, m->to, m->len);
+	if (!err && m->old_len > m->len)
+		err = ufi_event_unmap(m->task, end, m->old + m->old_len);
+	if (!err && !(m->flags & MREMAP_DONTUNMAP))
+		err = ufi_event_unmap(m->task, m->old, end);
+	return err;
+}
+
+/* With MREMAP_FIXED the new place is known before it is cleared, and else when there is one. */
+static int remap_begin(struct move *m)
+{
+	bool fixed = m->flags & MREMAP_FIXED;
+	struct ufi_mm *mm = m->task->mm;
+	int err = ufi_vm_prepare(mm, m->old, m->old + m->old_len);
+
+	if (!err)
+		err = ufi_vm_prepare(mm, m->old, m->old + m->len);
+	if (!err && !fixed)
+		err = remap_make_room(m);
+	if (err)
+		return err;
+	err = remap_raise(m);
+	if (err && !fixed)
+		UF_SYS2(SYS_munmap, m->to, m->new_len);
+	if (!err && fixed)
+		err = remap_make_room(m);
+	if (err)
+		ufi_event_cancel(m->task, &m->task->events);
+	return err;
 }
 
 /*
@@ -266,17 +306,12 @@ static long remap_registered(struct move *m)
 
 	if (!remap_is_one(mm, m->old, end))
 		return -EFAULT;
-	err = ufi_vm_prepare(mm, m->old, end);
-	if (!err)
-		err = ufi_vm_prepare(mm, m->old, m->old + m->len);
-	if (!err && (m->flags & MREMAP_FIXED))
-		err = ufi_vm_prepare(mm, m->to, m->to + m->new_len);
-	if (!err)
-		err = remap_make_room(m);
+	err = remap_begin(m);
 	if (err)
 		return err;
 	err = remap_whole(m);
 	if (err) {
+		ufi_event_cancel(m->task, m->raised);
 		UF_SYS2(SYS_munmap, m->to, m->new_len);
 		return err;
 	}
@@ -296,11 +331,12 @@ static long remap_over(struct move *m)
 	long ret = 0;
 
 	if (m->flags & MREMAP_FIXED)
-		ret = ufi_vm_prepare(mm, m->to, end);
-	if (ret)
-		return ret;
-	ret = remap_raw(m->old, m->old_len, m->new_len, m->flags, m->to);
-	if (!host_failed(ret) && (m->flags & MREMAP_FIXED))
+		ret = ufi_vm_going(m->task, m->to, end);
+	if (!ret)
+		ret = remap_raw(m->old, m->old_len, m->new_len, m->flags, m->to);
+	if (host_failed(ret))
+		ufi_event_cancel(m->task, &m->task->events);
+	else if (m->flags & MREMAP_FIXED)
 		ufi_vm_drop(mm, m->to, end);
 	return ret;
 }
@@ -320,20 +356,25 @@ static bool remap_bad(uint64_t old, uint64_t old_len, uint64_t new_len, int flag
 		return true;
 	if ((flags & MREMAP_DONTUNMAP) && remap_pages(old_len) != remap_pages(new_len))
 		return true;
-	return (flags & MREMAP_FIXED) &&
-	       (!remap_aligned(to) || to_end == to || uf_overlap(old, old_end, to, to_end));
+	if ((flags & MREMAP_FIXED) && to_end == to)
+		return true;
+	return (flags & (MREMAP_FIXED | MREMAP_DONTUNMAP)) &&
+	       (!remap_aligned(to) || uf_overlap(old, old_end, to, to_end));
 }
 
+/* spec: event.8 */
 static long remap_shrink(struct move *m)
 {
 	uint64_t start = m->old + m->new_len;
 	uint64_t end = m->old + m->old_len;
 	struct ufi_mm *mm = m->task->mm;
-	long ret = ufi_vm_prepare(mm, start, end);
+	long ret = ufi_vm_going(m->task, start, end);
 
 	if (!ret)
 		ret = UF_SYS2(SYS_munmap, start, end - start);
-	if (!ret)
+	if (ret)
+		ufi_event_cancel(m->task, &m->task->events);
+	else
 		ufi_vm_drop(mm, start, end);
 	return ret ? ret : (long)m->old;
 }
@@ -367,15 +408,61 @@ static long remap_resize(struct move *m)
 	return m->new_len < m->old_len ? remap_shrink(m) : remap_grow(m);
 }
 
-/* Length 0 duplicates a shared mapping: the copy is not registered, and open. */
-static long remap_duplicate(uint64_t old, uint64_t new_len, int flags, uint64_t to)
+/* A range that begins empty. */
+static int remap_register(struct ufi_task *task, struct ufi_ctx *ctx, uint64_t modes,
+			  const struct uf_vma *vma)
 {
-	const struct ufi_range *r = ufi_range_find(&ufi_host.mm, old);
-	long ret = remap_raw(old, 0, new_len, flags, to);
+	struct ufi_range *r;
+	int err = ufi_range_create(task->mm, ctx, vma, modes, &r);
 
-	if (!host_failed(ret) && r)
-		UF_SYS3(SYS_mprotect, ret, remap_pages(new_len), host_prot(r->prot));
-	return ret;
+	if (err)
+		return err;
+	r->life = UFI_RANGE_KEPT;
+	if (ufi_range_armed(r))
+		return 0;
+	return task->mmu->ops->open(task->mmu, r, r->start, r->end - r->start, false);
+}
+
+/* What R maps at the old address is at the new one now as well. */
+static int remap_duplicated(struct move *m, const struct ufi_range *r)
+{
+	struct uf_vma vma = ufi_range_vma(r);
+	struct ufi_ctx *ctx = r->ctx;
+	int err;
+
+	if (!ctx || !(atomic_load(&ctx->features) & UF_FEATURE_EVENT_REMAP))
+		return (int)UF_SYS3(SYS_mprotect, m->to, m->new_len, host_prot(r->prot));
+	vma.offset += m->old - vma.start;
+	vma.start = m->to;
+	vma.end = m->to + m->new_len;
+	err = ufi_event_remap(m->task, ctx, m->old, m->to, 0);
+	return err ? err : remap_register(m->task, ctx, r->modes, &vma);
+}
+
+/*
+ * Length 0 duplicates a shared mapping. With UFFD_EVENT_REMAP the copy is registered
+ * and empty; else it is not registered, and open. spec: event.19
+ */
+static long remap_duplicate(struct move *m)
+{
+	struct ufi_event **raised;
+	struct ufi_range *r;
+	long ret;
+	int err;
+
+	ret = remap_over(m);
+	r = ufi_range_find(m->task->mm, m->old);
+	if (host_failed(ret) || !r)
+		return ret;
+	m->to = (uint64_t)ret;
+	raised = m->task->events_end;
+	err = remap_duplicated(m, r);
+	if (!err)
+		return ret;
+	ufi_event_cancel(m->task, raised);
+	UF_SYS2(SYS_munmap, m->to, m->new_len);
+	ufi_vm_drop(m->task->mm, m->to, m->to + m->new_len);
+	return err;
 }
 
 static long remap_change(struct move *m)
@@ -406,8 +493,8 @@ long ufi_host_mremap(void *old_addr, size_t old_len, size_t new_len, int flags, 
 			  .to = flags & (MREMAP_FIXED | MREMAP_DONTUNMAP) ? to : 0,
 			  .flags = flags};
 	ufi_vm_begin(&ufi_host.mm, &task);
-	if (old_len == 0 && remap_aligned(old))
-		ret = remap_duplicate(old, new_len, flags, to);
+	if (old_len == 0 && remap_aligned(old | m.to))
+		ret = remap_duplicate(&m);
 	else if (remap_bad(old, old_len, new_len, flags, to))
 		ret = remap_raw(old, old_len, new_len, flags, to);
 	else

@@ -15,9 +15,6 @@
 /* An hour: longer than anybody looks, and then it sleeps on. */
 #define SIGNAL_WAIT_NS UINT64_C(3600000000000)
 
-/* So long a reader that was woken has to take its message, before others are told. */
-#define SIGNAL_REMIND_NS UINT64_C(20000000)
-
 static struct host_sigaction *signal_chain(int sig)
 {
 	return &ufi_host.chain[sig == SIGBUS];
@@ -155,7 +152,7 @@ static void signal_wait(struct ufi_fault *f, const ucontext_t *uc)
 		if (!ufi_thread_spin(&ufi_host.mmu, i))
 			break;
 	}
-	if (signal_sleep(state, &mask, SIGNAL_REMIND_NS) == -ETIMEDOUT) {
+	if (signal_sleep(state, &mask, ufi_host.mmu.patience_ns) == -ETIMEDOUT) {
 		ufi_fault_remind(&ufi_host.mm, f);
 		while (signal_sleep(state, &mask, SIGNAL_WAIT_NS) == -ETIMEDOUT)
 			;

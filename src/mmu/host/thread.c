@@ -29,6 +29,28 @@ void ufi_thread_restore(struct uf_mmu *mmu, const struct uf_sigmask *saved)
 	UF_SYS4(SYS_rt_sigprocmask, SIG_SETMASK, &saved->bits[0], NULL, sizeof(saved->bits[0]));
 }
 
+/* Those whose default is to stop, to go on or nothing; the synchronous ones are let in always. */
+#define THREAD_HARMLESS                                                                            \
+	(1ull << (SIGCHLD - 1) | 1ull << (SIGCONT - 1) | 1ull << (SIGURG - 1) |                    \
+	 1ull << (SIGWINCH - 1) | 1ull << (SIGTSTP - 1) | 1ull << (SIGTTIN - 1) |                  \
+	 1ull << (SIGTTOU - 1))
+
+void ufi_thread_deadly(struct uf_mmu *mmu, const struct uf_sigmask *saved)
+{
+	uint64_t mask = saved->bits[0] | THREAD_HARMLESS;
+
+	for (int sig = 1; sig <= 64; sig++) {
+		struct host_sigaction act;
+
+		if (mask >> (sig - 1) & 1 || THREAD_SYNCHRONOUS >> (sig - 1) & 1)
+			continue;
+		if (UF_SYS4(SYS_rt_sigaction, sig, NULL, &act, sizeof(act.mask)) || act.handler)
+			mask |= 1ull << (sig - 1);
+	}
+	mask &= ~THREAD_SYNCHRONOUS;
+	UF_SYS4(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, sizeof(mask));
+}
+
 uint32_t ufi_thread_self(struct uf_mmu *mmu)
 {
 	return (uint32_t)UF_SYS0(SYS_gettid);

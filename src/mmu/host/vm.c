@@ -61,10 +61,12 @@ long ufi_host_mmap(void *addr, size_t len, int prot, int flags, int fd, off_t of
 		return UF_SYS6(SYS_mmap, addr, len, prot, flags, fd, offset);
 	ufi_vm_begin(mm, &task);
 	if (vm_aligned(start))
-		ret = ufi_vm_prepare(mm, start, ufi_vm_end_of(start, len));
+		ret = ufi_vm_going(&task, start, ufi_vm_end_of(start, len));
 	if (!ret)
 		ret = UF_SYS6(SYS_mmap, addr, len, prot, flags, fd, offset);
-	if (!host_failed(ret))
+	if (host_failed(ret))
+		ufi_event_cancel(&task, &task.events);
+	else
 		ufi_vm_drop(mm, start, ufi_vm_end_of(start, len));
 	ufi_vm_end(&task);
 	return ret;
@@ -81,10 +83,12 @@ long ufi_host_munmap(void *addr, size_t len)
 		return UF_SYS2(SYS_munmap, addr, len);
 	ufi_vm_begin(mm, &task);
 	if (vm_aligned(start))
-		ret = ufi_vm_prepare(mm, start, ufi_vm_end_of(start, len));
+		ret = ufi_vm_going(&task, start, ufi_vm_end_of(start, len));
 	if (!ret)
 		ret = UF_SYS2(SYS_munmap, addr, len);
-	if (!ret)
+	if (ret)
+		ufi_event_cancel(&task, &task.events);
+	else
 		ufi_vm_drop(mm, start, ufi_vm_end_of(start, len));
 	ufi_vm_end(&task);
 	return ret;
@@ -134,6 +138,7 @@ long ufi_host_mprotect(void *addr, size_t len, int prot)
 struct vm_advice {
 	struct ufi_task *task;
 	int advice;
+	bool holes; /* were met: ENOMEM at the end */
 };
 
 static bool vm_discards(int advice)
@@ -154,6 +159,8 @@ static long vm_discard_range(struct vm_advice *a, struct ufi_range *r)
 	long ret;
 	int err;
 
+	if (advice == MADV_FREE)
+		return -EINVAL;
 	ret = ufi_vm_discard(a->task, r, !removes);
 	if (ret)
 		return ret;
@@ -179,11 +186,85 @@ static long vm_advise_range(void *arg, struct ufi_range *r)
 	return UF_SYS3(SYS_madvise, r->start, r->end - r->start, a->advice);
 }
 
+/* It goes on behind a hole. */
 static long vm_advise_gap(void *arg, uint64_t start, uint64_t end)
 {
-	const struct vm_advice *a = arg;
+	struct vm_advice *a = arg;
+	long ret = UF_SYS3(SYS_madvise, start, end - start, a->advice);
 
-	return UF_SYS3(SYS_madvise, start, end - start, a->advice);
+	a->holes |= ret == -ENOMEM;
+	return ret == -ENOMEM ? 0 : ret;
+}
+
+/* Advice that the kernel refuses to locked memory shows that it is: this one does nothing. */
+static bool vm_locked(uint64_t start)
+{
+	return UF_SYS3(SYS_madvise, start, 0, HOST_MADV_COLD) == 0 &&
+	       UF_SYS3(SYS_madvise, start, ufi_host.mmu.page_size, HOST_MADV_COLD) == -EINVAL;
+}
+
+/* Refused before anybody is told. spec: event.5 */
+static bool vm_discard_refused(const struct vm_advice *a, const struct ufi_range *r, uint64_t start)
+{
+	if (a->advice == MADV_REMOVE && !r->shared)
+		return true;
+	return a->advice != HOST_MADV_DONTNEED_LOCKED && vm_locked(start);
+}
+
+/* Where what the kernel has as one mapping ends; of what is not registered, all of it. */
+static uint64_t vm_piece_end(const struct ufi_mm *mm, uint64_t start, uint64_t end)
+{
+	uint32_t i = ufi_range_lower(mm, start);
+
+	if (i == mm->table->n)
+		return end;
+	if (mm->table->range[i]->start > start)
+		return uf_min(end, mm->table->range[i]->start);
+	return uf_min(end, ufi_range_same_end(mm, start));
+}
+
+/*
+ * Pages of [start, *end) are about to go. Once that has been read anything may be
+ * mapped there: what is still goes. spec: event.4
+ */
+static long vm_discard_tell(const struct vm_advice *a, uint64_t start, uint64_t *end)
+{
+	struct ufi_mm *mm = a->task->mm;
+	struct ufi_range *r = ufi_range_find(mm, start);
+	struct uf_vma vma;
+
+	if (!r)
+		return 0;
+	if (vm_discard_refused(a, r, start))
+		return -EINVAL;
+	if (ufi_event_remove(a->task, r->ctx, start, *end))
+		return -EAGAIN;
+	if (!a->task->events)
+		return 0;
+	ufi_vm_tell(a->task);
+	*end = vm_piece_end(mm, start, *end);
+	if (ufi_range_find(mm, start))
+		return 0;
+	if (ufi_maps_find(&ufi_host.mmu, start, &vma) || vma.start > start)
+		return -ENOMEM;
+	*end = uf_min(*end, vma.end);
+	return 0;
+}
+
+/* One mapping after the other. */
+static long vm_discard(struct vm_advice *a, uint64_t start, uint64_t end)
+{
+	long ret = 0;
+
+	while (!ret && start < end) {
+		uint64_t stop = vm_piece_end(a->task->mm, start, end);
+
+		ret = vm_discard_tell(a, start, &stop);
+		if (!ret)
+			ret = vm_walk(start, stop, vm_advise_range, vm_advise_gap, a);
+		start = stop;
+	}
+	return ret;
 }
 
 long ufi_host_madvise(void *addr, size_t len, int advice)
@@ -200,8 +281,10 @@ long ufi_host_madvise(void *addr, size_t len, int advice)
 	end = ufi_vm_end_of(start, len);
 	if (!vm_aligned(start) || !ufi_vm_registered(&ufi_host.mm, start, end))
 		ret = UF_SYS3(SYS_madvise, addr, len, advice);
+	else if (vm_discards(advice))
+		ret = vm_discard(&a, start, end);
 	else
 		ret = vm_walk(start, end, vm_advise_range, vm_advise_gap, &a);
 	ufi_vm_end(&task);
-	return ret;
+	return !ret && a.holes ? -ENOMEM : ret;
 }

@@ -6,9 +6,6 @@
  */
 #include "mmu/sim/sim.h"
 
-/* Short, so that faults that wait do not make the time pass that a test looks at. */
-#define ACCESS_REMIND_NS UINT64_C(1000)
-
 /* As on the processor, what may be written may be read. */
 bool ufi_sim_allows(uint32_t prot, uint32_t access)
 {
@@ -88,7 +85,7 @@ static int access_sleep(struct sim *sim, struct ufi_fault *f, const struct uf_si
 
 static void access_wait(struct sim *sim, struct ufi_fault *f, const struct uf_sigmask *saved)
 {
-	if (access_sleep(sim, f, saved, ACCESS_REMIND_NS) == -ETIMEDOUT) {
+	if (access_sleep(sim, f, saved, sim->mmu.patience_ns) == -ETIMEDOUT) {
 		ufi_fault_remind(&sim->mm, f);
 		access_sleep(sim, f, saved, 0);
 	}

@@ -303,6 +303,12 @@ void ufi_sim_signals_restore(struct uf_mmu *mmu, const struct uf_sigmask *saved)
 		sched_deliver(sim_of(mmu), self);
 }
 
+/* Signals have handlers here, and what kills asks nobody. */
+void ufi_sim_signals_deadly(struct uf_mmu *mmu, const struct uf_sigmask *saved)
+{
+	UF_ASSERT(sim_of(mmu)->current->blocked);
+}
+
 /* --- Threads, as the engine sees them --- */
 
 uint32_t ufi_sim_self(struct uf_mmu *mmu)

@@ -13,6 +13,9 @@
 /* From here on memory comes from the kernel, which zeroes a page when it is touched. */
 #define SIM_LARGE (size_t)65537
 
+/* Short, so that faults that wait do not make the time pass that a test looks at. */
+#define SIM_PATIENCE_NS UINT64_C(1000)
+
 void ufi_sim_fail(struct sim *sim, const char *fmt, ...)
 {
 	char text[2048];
@@ -144,6 +147,7 @@ static const struct uf_mmu_ops sim_ops = {
 	.touch = ufi_sim_touch,
 	.signals_block = ufi_sim_signals_block,
 	.signals_restore = ufi_sim_signals_restore,
+	.signals_deadly = ufi_sim_signals_deadly,
 	.self = ufi_sim_self,
 	.alive = ufi_sim_alive,
 	.privileged = ufi_sim_privileged,
@@ -177,6 +181,7 @@ struct sim *ufi_sim_create(const struct sim_options *opt)
 	sim->mmu.ops = &sim_ops;
 	sim->mmu.page_size = SIM_PAGE;
 	sim->mmu.task_size = SIM_TASK_SIZE;
+	sim->mmu.patience_ns = SIM_PATIENCE_NS;
 	if (!sim->pte || ufi_mm_init(&sim->mm, &sim->mmu)) {
 		free(sim->pte);
 		free(sim);

@@ -299,6 +299,7 @@ void ufi_sim_await_bell(struct sim *sim, uint64_t cookie);
 
 void ufi_sim_signals_block(struct uf_mmu *mmu, struct uf_sigmask *saved);
 void ufi_sim_signals_restore(struct uf_mmu *mmu, const struct uf_sigmask *saved);
+void ufi_sim_signals_deadly(struct uf_mmu *mmu, const struct uf_sigmask *saved);
 uint32_t ufi_sim_self(struct uf_mmu *mmu);
 bool ufi_sim_alive(struct uf_mmu *mmu, uint32_t tid);
 bool ufi_sim_privileged(struct uf_mmu *mmu);

@@ -18,10 +18,12 @@ int ufi_sim_munmap(struct sim *sim, uint64_t addr, uint64_t npages)
 	int err;
 
 	ufi_vm_begin(&sim->mm, &task);
-	err = ufi_vm_prepare(&sim->mm, addr, end);
+	err = ufi_vm_going(&task, addr, end);
 	for (uint64_t at = addr; !err && at < end; at += SIM_PAGE)
 		ufi_sim_unmap_page(sim, at);
-	if (!err)
+	if (err)
+		ufi_event_cancel(&task, &task.events);
+	else
 		ufi_vm_drop(&sim->mm, addr, end);
 	ufi_vm_end(&task);
 	return err;
@@ -31,26 +33,22 @@ typedef int vm_range_fn(struct sim *sim, struct ufi_task *task, struct ufi_range
 typedef void vm_gap_fn(struct sim *sim, uint64_t addr, uint32_t arg);
 
 /* Ranges in the span, which do not cross its ends, and the pages between them. */
-static int vm_walk(struct sim *sim, uint64_t addr, uint64_t end, vm_range_fn *on_range,
-		   vm_gap_fn *on_gap, uint32_t arg)
+static int vm_walk(struct sim *sim, struct ufi_task *task, uint64_t addr, uint64_t end,
+		   vm_range_fn *on_range, vm_gap_fn *on_gap, uint32_t arg)
 {
-	struct ufi_task task;
-	int err;
+	int err = ufi_vm_prepare(&sim->mm, addr, end);
 
-	ufi_vm_begin(&sim->mm, &task);
-	err = ufi_vm_prepare(&sim->mm, addr, end);
 	while (!err && addr < end) {
 		struct ufi_range *r = ufi_range_find(&sim->mm, addr);
 
 		if (r) {
-			err = on_range(sim, &task, r, arg);
+			err = on_range(sim, task, r, arg);
 			addr = r->end;
 			continue;
 		}
 		on_gap(sim, addr, arg);
 		addr += SIM_PAGE;
 	}
-	ufi_vm_end(&task);
 	return err;
 }
 
@@ -70,7 +68,14 @@ static void vm_protect_gap(struct sim *sim, uint64_t addr, uint32_t prot)
 
 int ufi_sim_mprotect(struct sim *sim, uint64_t addr, uint64_t npages, uint32_t prot)
 {
-	return vm_walk(sim, addr, vm_end(addr, npages), vm_protect_range, vm_protect_gap, prot);
+	struct ufi_task task;
+	int err;
+
+	ufi_vm_begin(&sim->mm, &task);
+	err = vm_walk(sim, &task, addr, vm_end(addr, npages), vm_protect_range, vm_protect_gap,
+		      prot);
+	ufi_vm_end(&task);
+	return err;
 }
 
 /* Closed first, then let go: nobody may read zeros in between. */
@@ -99,14 +104,60 @@ static void vm_discard_gap(struct sim *sim, uint64_t addr, uint32_t punch)
 		ufi_sim_drop_page(sim, addr);
 }
 
+/* Up to the end of a mapping that is registered, or to the next one. */
+static uint64_t vm_piece_end(struct sim *sim, uint64_t addr, uint64_t end)
+{
+	const struct ufi_table *table = sim->mm.table;
+	uint32_t i = ufi_range_lower(&sim->mm, addr);
+
+	if (i == table->n)
+		return end;
+	if (table->range[i]->start > addr)
+		return uf_min(end, table->range[i]->start);
+	return uf_min(end, ufi_range_same_end(&sim->mm, addr));
+}
+
+/* Whoever has registered it is told first; then anything may be there. */
+static int vm_discard_tell(struct sim *sim, struct ufi_task *task, uint64_t addr, uint64_t *end)
+{
+	const struct ufi_range *r = ufi_range_find(&sim->mm, addr);
+	int err = r ? ufi_event_remove(task, r->ctx, addr, *end) : 0;
+
+	if (err || !task->events)
+		return err;
+	ufi_vm_tell(task);
+	*end = vm_piece_end(sim, addr, *end);
+	return ufi_sim_pte(sim, addr)->map ? 0 : -ENOMEM;
+}
+
+static int vm_discard(struct sim *sim, uint64_t addr, uint64_t npages, bool punch)
+{
+	uint64_t end = vm_end(addr, npages);
+	struct ufi_task task;
+	int err = 0;
+
+	ufi_vm_begin(&sim->mm, &task);
+	while (!err && addr < end) {
+		uint64_t stop = vm_piece_end(sim, addr, end);
+
+		err = vm_discard_tell(sim, &task, addr, &stop);
+		if (!err)
+			err = vm_walk(sim, &task, addr, stop, vm_discard_range, vm_discard_gap,
+				      punch);
+		addr = stop;
+	}
+	ufi_vm_end(&task);
+	return err;
+}
+
 int ufi_sim_dontneed(struct sim *sim, uint64_t addr, uint64_t npages)
 {
-	return vm_walk(sim, addr, vm_end(addr, npages), vm_discard_range, vm_discard_gap, false);
+	return vm_discard(sim, addr, npages, false);
 }
 
 int ufi_sim_remove(struct sim *sim, uint64_t addr, uint64_t npages)
 {
-	return vm_walk(sim, addr, vm_end(addr, npages), vm_discard_range, vm_discard_gap, true);
+	return vm_discard(sim, addr, npages, true);
 }
 
 /*
@@ -174,6 +225,15 @@ static void vm_move_pages(struct sim *sim, uint64_t addr, uint64_t npages, uint6
 		vm_move_page(sim, addr + i * SIM_PAGE, to + i * SIM_PAGE, map);
 }
 
+static int vm_move_raise(struct sim *sim, struct ufi_task *task, uint64_t addr, uint64_t end,
+			 uint64_t to)
+{
+	const struct ufi_range *r = ufi_range_find(&sim->mm, addr);
+	int err = r ? ufi_event_remap(task, r->ctx, addr, to, end - addr) : 0;
+
+	return err ? err : ufi_event_unmap(task, addr, end);
+}
+
 int ufi_sim_move(struct sim *sim, uint64_t addr, uint64_t npages, uint64_t to)
 {
 	uint64_t end = vm_end(addr, npages);
@@ -183,8 +243,12 @@ int ufi_sim_move(struct sim *sim, uint64_t addr, uint64_t npages, uint64_t to)
 	ufi_vm_begin(&sim->mm, &task);
 	err = ufi_vm_prepare(&sim->mm, addr, end);
 	if (!err)
-		err = ufi_range_move_begin(&sim->mm, addr, end, to);
-	if (!err) {
+		err = vm_move_raise(sim, &task, addr, end, to);
+	if (!err)
+		err = ufi_range_move_begin(&sim->mm, addr, end, to, false);
+	if (err) {
+		ufi_event_cancel(&task, &task.events);
+	} else {
 		vm_move_pages(sim, addr, npages, to);
 		ufi_range_move_end(&sim->mm, addr, end, to, true);
 		ufi_vm_arrive(&sim->mm, to, vm_end(to, npages));
