@@ -155,6 +155,25 @@ static int early_sigmask(int how, const sigset_t *set, sigset_t *old)
 	return (int)-UF_SYS4(SYS_rt_sigprocmask, how, set, old, KERNEL_SIGSET);
 }
 
+/* libc's own: what it remembers of the heap must be true. */
+static int early_brk(void *addr)
+{
+	int (*libc)(void *) = NULL;
+	void *symbol = dlsym(RTLD_NEXT, "brk");
+
+	memcpy(&libc, &symbol, sizeof(libc));
+	return libc(addr);
+}
+
+static void *early_sbrk(intptr_t increment)
+{
+	void *(*libc)(intptr_t) = NULL;
+	void *symbol = dlsym(RTLD_NEXT, "sbrk");
+
+	memcpy(&libc, &symbol, sizeof(libc));
+	return libc(increment);
+}
+
 struct shim_real shim_real = {
 	.read = early_read,
 	.pread = early_pread,
@@ -172,6 +191,8 @@ struct shim_real shim_real = {
 	.pselect = early_pselect,
 	.epoll_pwait = early_epoll_pwait,
 	.epoll_pwait2 = early_epoll_pwait2,
+	.brk = early_brk,
+	.sbrk = early_sbrk,
 	.sigsuspend = early_sigsuspend,
 	.sigaction = early_sigaction,
 	.pthread_sigmask = early_sigmask,
@@ -197,6 +218,8 @@ static const struct {
 	{"pselect", offsetof(struct shim_real, pselect)},
 	{"epoll_pwait", offsetof(struct shim_real, epoll_pwait)},
 	{"epoll_pwait2", offsetof(struct shim_real, epoll_pwait2)},
+	{"brk", offsetof(struct shim_real, brk)},
+	{"sbrk", offsetof(struct shim_real, sbrk)},
 	{"sigsuspend", offsetof(struct shim_real, sigsuspend)},
 	{"sigaction", offsetof(struct shim_real, sigaction)},
 	{"pthread_sigmask", offsetof(struct shim_real, pthread_sigmask)},

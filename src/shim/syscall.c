@@ -155,6 +155,9 @@ static bool syscall_vm(long nr, const long a[6], long *ret)
 	case SYS_mprotect:
 		*ret = mprotect(syscall_ptr(a[0]), (size_t)a[1], (int)a[2]);
 		return true;
+	case SYS_brk:
+		*ret = ufi_host_brk(syscall_ptr(a[0]));
+		return true;
 	case SYS_madvise:
 		*ret = madvise(syscall_ptr(a[0]), (size_t)a[1], (int)a[2]);
 		return true;

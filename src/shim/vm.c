@@ -63,6 +63,25 @@ SHIM_EXPORT void *mremap(void *old, size_t old_len, size_t new_len, int flags, .
 	return vm_ret(ufi_host_mremap(old, old_len, new_len, flags, new_addr));
 }
 
+/*
+ * libc remembers where the heap ends: it is asked to make the same change, which is
+ * none any more. Its own malloc does not come by here.
+ */
+SHIM_EXPORT int brk(void *addr)
+{
+	ufi_host_brk(addr);
+	return shim_real.brk(addr);
+}
+
+SHIM_EXPORT void *sbrk(intptr_t increment)
+{
+	char *now = shim_real.sbrk(0);
+
+	if (increment < 0 && now != (void *)-1)
+		ufi_host_brk(now + increment);
+	return shim_real.sbrk(increment);
+}
+
 SHIM_EXPORT int mprotect(void *addr, size_t len, int prot)
 {
 	return (int)ufi_real_ret(ufi_host_mprotect(addr, len, prot));

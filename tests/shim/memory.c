@@ -337,6 +337,52 @@ static void events(void)
 	CHECK(c.there[page_size] == 0);
 }
 
+static int change_nothing(struct change *c)
+{
+	return c->make ? 0 : -1;
+}
+
+static int change_sbrk(struct change *c)
+{
+	return sbrk(-2 * (intptr_t)page_size) == c->there ? 0 : -1;
+}
+
+static int change_brk(struct change *c)
+{
+	return brk(c->memory);
+}
+
+/* spec: event.20 */
+static void heap(void)
+{
+	int uffd = uffd_open_events();
+	struct change c;
+	size_t off;
+	char *end;
+
+	/* What malloc takes of the heap for a thread comes first. */
+	change_start(&c, change_nothing);
+	change_end(&c);
+	off = (uintptr_t)sbrk(0) % page_size;
+	CHECK(sbrk((intptr_t)(9 * page_size - off)) != (void *)-1);
+	end = sbrk(0);
+	CHECK((uintptr_t)end % page_size == 0);
+	uffd_register(uffd, end - 5 * page_size, 5 * page_size);
+	c = (struct change){.there = end};
+	change_start(&c, change_sbrk);
+	change_told(uffd, UFFD_EVENT_UNMAP, end - 2 * page_size, end);
+	change_end(&c);
+	CHECK(sbrk(0) == end - 2 * page_size);
+	c = (struct change){.memory = end - 3 * page_size - 100};
+	change_start(&c, change_brk);
+	change_told(uffd, UFFD_EVENT_UNMAP, end - 3 * page_size, end - 2 * page_size);
+	change_end(&c);
+	CHECK(sbrk(0) == end - 3 * page_size - 100);
+	/* What it grows by again is ordinary memory. */
+	CHECK(brk(end) == 0 && *(end - page_size) == 0);
+	CHECK(uffd_fill(uffd, end - 4 * page_size, 'x') == 0 && *(end - 4 * page_size) == 'x');
+}
+
 const struct test_case memory_cases[] = {
 	{"memory.dontneed", dontneed},
 	{"memory.protect", protect},
@@ -347,5 +393,6 @@ const struct test_case memory_cases[] = {
 	{"memory.shared", shared},
 	{"memory.inaccessible", inaccessible},
 	{"memory.events", events},
+	{"memory.heap", heap},
 	{NULL, NULL},
 };

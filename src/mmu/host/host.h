@@ -44,6 +44,8 @@ long ufi_host_munmap(void *addr, size_t len);
 long ufi_host_mremap(void *old, size_t old_len, size_t new_len, int flags, void *new_addr);
 long ufi_host_mprotect(void *addr, size_t len, int prot);
 long ufi_host_madvise(void *addr, size_t len, int advice);
+/* As the system call, it returns where the heap ends now: at ADDR, or as before. */
+long ufi_host_brk(void *addr);
 
 /* As uf_scan, its argument at ARG. */
 int64_t ufi_host_scan(uint64_t arg) UF_MUST_USE;

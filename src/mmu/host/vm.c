@@ -94,6 +94,44 @@ long ufi_host_munmap(void *addr, size_t len)
 	return ret;
 }
 
+/* Only what a smaller heap loses can be registered. spec: event.20 */
+static long vm_shrink_heap(struct ufi_task *task, uint64_t to, uint64_t now)
+{
+	uint64_t page = ufi_host.mmu.page_size;
+	uint64_t start = uf_align_up(to, page);
+	uint64_t end = uf_align_up(now, page);
+	long ret;
+
+	if (ufi_vm_going(task, start, end)) {
+		ufi_event_cancel(task, &task->events);
+		return (long)now;
+	}
+	ret = UF_SYS1(SYS_brk, to);
+	if (ret != (long)to)
+		ufi_event_cancel(task, &task->events);
+	else
+		ufi_vm_drop(task->mm, start, end);
+	return ret;
+}
+
+long ufi_host_brk(void *addr)
+{
+	struct ufi_task task;
+	uint64_t now;
+	long ret;
+
+	if (!ufi_host_active())
+		return UF_SYS1(SYS_brk, addr);
+	ufi_vm_begin(&ufi_host.mm, &task);
+	now = (uint64_t)UF_SYS1(SYS_brk, 0);
+	if (addr && (uintptr_t)addr < now)
+		ret = vm_shrink_heap(&task, (uintptr_t)addr, now);
+	else
+		ret = UF_SYS1(SYS_brk, addr);
+	ufi_vm_end(&task);
+	return ret;
+}
+
 struct vm_prot {
 	struct ufi_task *task;
 	int prot;
