@@ -19,12 +19,12 @@ struct protect_run {
 };
 
 /*
- * Can a page that is not there be marked? Of an object always, otherwise only if
+ * Can a page that is not there be marked? The memory may say so, otherwise only if
  * the owner has asked for it. spec: writeprotect.6, writeprotect.7
  */
 static bool protect_marks(const struct ufi_range *r)
 {
-	return r->shared || (atomic_load(&r->ctx->features) & UF_FEATURE_WP_UNPOPULATED);
+	return r->mem->marks || (atomic_load(&r->ctx->features) & UF_FEATURE_WP_UNPOPULATED);
 }
 
 /* Pages that are not there are closed, or will be filled as their state says. */

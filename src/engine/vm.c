@@ -64,7 +64,7 @@ void ufi_vm_disarm(struct ufi_mm *mm, uint64_t start, uint64_t end)
 /* What a page is once its content is gone. spec: vm.3, vm.8, vm.12, vm.14 */
 static uint8_t vm_discarded(const struct ufi_range *r, uint8_t state, bool only_here)
 {
-	uint8_t marker = r->shared ? state & UFI_PAGE_WP : 0;
+	uint8_t marker = r->mem->marks ? state & UFI_PAGE_WP : 0;
 
 	if (ufi_page_kind(state) == UFI_PAGE_POISON && !only_here)
 		return state;

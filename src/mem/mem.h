@@ -28,6 +28,12 @@ struct uf_mem_ops {
 	uint64_t ioctls;
 
 	/*
+	 * Pages that are not there can be write-protected whatever the features are,
+	 * and stay so when the program gives them back.
+	 */
+	bool marks;
+
+	/*
 	 * Which pages exist although this mapping has none of them: vec[i] = 1.
 	 * They are mapped without a MISSING fault, and a COPY meets EEXIST.
 	 */

@@ -33,6 +33,7 @@ const struct uf_mem_ops uf_mem_shmem = {
 	.name = "shmem",
 	.modes = UF_REGISTER_MODE_MISSING | UF_REGISTER_MODE_WP | UF_REGISTER_MODE_MINOR,
 	.ioctls = 1u << UF_NR_COPY | 1u << UF_NR_ZEROPAGE | 1u << UF_NR_POISON,
+	.marks = true,
 	.find = shmem_find,
 	.copy = shmem_copy,
 	.zero = shmem_zero,
