@@ -45,7 +45,7 @@ static uint8_t fill_state(const struct ufi_range *r, enum ufi_fill_kind kind, bo
 			 (write_protect ? UFI_PAGE_WP : 0));
 }
 
-/* One page: 0 also if somebody else has it at hand. */
+/* One page: 0 also if somebody else has it at hand. spec: private.3 */
 int ufi_fill_map(struct ufi_task *task, struct ufi_range *r, uint64_t addr)
 {
 	uint64_t end = addr + r->page_size;
@@ -100,7 +100,8 @@ static void fill_reopen(struct ufi_task *task, struct ufi_range *r, uint64_t sta
 
 /*
  * The pages of the run before the first one that is not as it must be: existing
- * already for COPY and ZEROPAGE, not existing for CONTINUE.
+ * already for COPY and ZEROPAGE, not existing for CONTINUE. What an object has
+ * is no obstacle to a page of a private mapping's own. spec: private.1, private.2
  */
 static int fill_found(struct ufi_task *task, struct ufi_range *r, enum ufi_fill_kind kind,
 		      uint64_t start, uint64_t *end)
@@ -111,7 +112,7 @@ static int fill_found(struct ufi_task *task, struct ufi_range *r, enum ufi_fill_
 	uint64_t at = start;
 	int err;
 
-	if (kind == UFI_FILL_POISON)
+	if (kind == UFI_FILL_POISON || (!wanted && !r->shared))
 		return 0;
 	err = r->mem->find(task->mmu, r, start, *end - start, vec);
 	if (err)

@@ -20,7 +20,7 @@ struct protect_run {
 
 /*
  * Can a page that is not there be marked? The memory may say so, otherwise only if
- * the owner has asked for it. spec: writeprotect.6, writeprotect.7
+ * the owner has asked for it. spec: writeprotect.6, writeprotect.7, private.5
  */
 static bool protect_marks(const struct ufi_range *r)
 {

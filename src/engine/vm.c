@@ -82,8 +82,11 @@ int ufi_vm_discard(struct ufi_task *task, struct ufi_range *r, bool only_here)
 {
 	uint64_t page = r->page_size;
 
-	if (!ufi_range_armed(r))
+	if (!ufi_range_armed(r)) {
+		/* The machine may close it for a while. */
+		vm_note(task->mm, UFI_CHANGE_PROTECT, r->start, r->end);
 		return 0;
+	}
 	if (r->shared && only_here && !(r->modes & UF_REGISTER_MODE_MINOR) &&
 	    !atomic_load(&r->states->poisoned))
 		return 0;

@@ -35,7 +35,8 @@ struct uf_mem_ops {
 
 	/*
 	 * Which pages exist although this mapping has none of them: vec[i] = 1.
-	 * They are mapped without a MISSING fault, and a COPY meets EEXIST.
+	 * They are mapped without a MISSING fault, and a COPY into a shared mapping
+	 * meets EEXIST.
 	 */
 	int (*find)(struct uf_mmu *mmu, struct ufi_range *r, uint64_t addr, uint64_t len,
 		    uint8_t *vec);
@@ -55,8 +56,10 @@ struct uf_mem_ops {
 /* Private anonymous memory: a page exists when this mapping has it. */
 extern const struct uf_mem_ops uf_mem_anon;
 
-/* Shared memory (memfd, MAP_SHARED | MAP_ANONYMOUS, tmpfs): a page exists when the page cache has
- * it. */
+/*
+ * Shared memory (memfd, MAP_SHARED | MAP_ANONYMOUS, tmpfs), mapped shared or private: a page exists
+ * when the page cache has it, or a private mapping has its own.
+ */
 extern const struct uf_mem_ops uf_mem_shmem;
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Shared memory. The object behind the mapping may get pages by other doors
- * (another mapping, write(2)), so whether a page exists is asked of the
- * machine each time and never remembered.
+ * Shared memory, and private mappings of it. The object behind the mapping may
+ * get pages by other doors (another mapping, write(2)), so whether a page exists
+ * is asked of the machine each time and never remembered.
  */
 #include "mem/mem.h"
 #include "userfault/uapi.h"

@@ -254,9 +254,8 @@ void t_adopt(struct t *t, void *addr, size_t len, int fd)
 
 char *t_map_of(struct t *t, enum t_mem mem, size_t npages)
 {
-	int flags = mem == T_ANON     ? MAP_PRIVATE | MAP_ANONYMOUS
-		    : mem == T_SHARED ? MAP_SHARED | MAP_ANONYMOUS
-				      : MAP_SHARED;
+	int flags = (t_mem_shared(mem) ? MAP_SHARED : MAP_PRIVATE) |
+		    (mem == T_ANON || mem == T_SHARED ? MAP_ANONYMOUS : 0);
 	size_t len = npages * t->page;
 	int fd = -1;
 	char *addr;
@@ -264,7 +263,7 @@ char *t_map_of(struct t *t, enum t_mem mem, size_t npages)
 	/* Alone between two pages of nothing, so that it never merges with a neighbour. */
 	addr = mmap(NULL, len + 2 * t->page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	CHECK(addr != MAP_FAILED);
-	if (mem == T_MEMFD) {
+	if (!(flags & MAP_ANONYMOUS)) {
 		fd = memfd_create("conform", MFD_CLOEXEC);
 		CHECK(fd >= 0);
 		CHECK_EQ(ftruncate(fd, (off_t)len), 0);
@@ -350,10 +349,13 @@ char *t_registered_mode(struct t *t, struct uf *uf, size_t npages, uint64_t mode
 
 char *t_twin(struct t *t, char *addr, size_t npages)
 {
+	int fd = t_map_fd(t, addr);
 	char *twin;
 
-	t_needs_linux();
-	twin = mremap(addr, 0, npages * t->page, MREMAP_MAYMOVE);
+	if (fd < 0)
+		t_needs_linux();
+	twin = fd < 0 ? mremap(addr, 0, npages * t->page, MREMAP_MAYMOVE)
+		      : mmap(NULL, npages * t->page, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	t_adopt(t, twin, npages * t->page, -1);
 	return twin;
 }

@@ -171,7 +171,7 @@ const struct t_case close_cases[] = {
 	CASE("close.4", close_process, T_ALL),
 	CASE("close.5", close_duplicate, T_ALL | T_KERNEL_ONLY),
 	CASE("close.6", close_protected, T_ALL),
-	CASE("close.6", close_minor, T_OBJECT),
+	CASE("close.6", close_minor, T_BACKED),
 	CASE("close.7", close_poisoned, T_ALL),
 	{0},
 };

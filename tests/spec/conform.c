@@ -22,6 +22,7 @@ static const struct t_suite suites[] = {
 	{"read", read_cases},
 	{"close", close_cases},
 	{"vm", vm_cases},
+	{"private", private_cases},
 	{NULL, NULL},
 };
 

@@ -390,7 +390,7 @@ static void copy_over_poison(struct t *t)
 	size_t page = t->page;
 	char *addr;
 
-	if (t->target->mem != T_ANON)
+	if (t_shared(t))
 		t_needs_linux(); /* MADV_REMOVE */
 	t_needs_old_rule(t, "COPY refuses a poisoned page");
 	t_needs_features(t, UF_FEATURE_POISON);
@@ -404,8 +404,7 @@ static void copy_over_poison(struct t *t)
 	t_is_protected(t, uf, addr + 2 * page);
 	/* A source that is poisoned cannot be read. */
 	t_poison(uf, addr + 3 * page, page);
-	CHECK_RET(uf_madvise(addr, page, t->target->mem == T_ANON ? MADV_DONTNEED : MADV_REMOVE),
-		  0);
+	CHECK_RET(uf_madvise(addr, page, t_shared(t) ? MADV_REMOVE : MADV_DONTNEED), 0);
 	copy_check(t, uf, addr, addr + 3 * page, page, 0, -EFAULT, -EFAULT);
 	copy_check(t, uf, addr, addr + 2 * page, 2 * page, 0, -EAGAIN, (int64_t)page);
 }
@@ -421,7 +420,7 @@ const struct t_case copy_cases[] = {
 	CASE("copy.7", copy_beyond_end, T_FILE),
 	CASE("copy.8", copy_whole_pages, T_ALL),
 	CASE("copy.9", copy_into_object, T_OBJECT),
-	CASE("copy.10", copy_private, T_PRIVATE),
+	CASE("copy.10", copy_private, T_OWN),
 	CASE("copy.11", copy_source_first, T_ALL),
 	CASE("copy.12, fault.15", copy_protected, T_ALL),
 	CASE("copy.13", copy_over_protection, T_ALL),

@@ -738,7 +738,7 @@ const struct t_case fault_cases[] = {
 	CASE("fault.3", fault_address, T_ALL),
 	CASE("fault.4", fault_thread_id, T_ALL),
 	CASE("fault.5", fault_object_page, T_OBJECT),
-	CASE("fault.5, copy.9, zeropage.4", fault_object_swapped, T_OBJECT),
+	CASE("fault.5, copy.9, zeropage.4", fault_object_swapped, T_BACKED),
 	CASE("fault.6", fault_sigbus, T_ALL),
 	CASE("fault.6", fault_sigbus_inline, T_ALL),
 	CASE("fault.6", fault_user_mode_only, T_ALL),

@@ -323,11 +323,11 @@ const struct t_case poison_cases[] = {
 	CASE("poison.3", poison_any_mode, T_ALL),
 	CASE("poison.4", poison_exists, T_ALL),
 	CASE("poison.4", poison_protected, T_ALL),
-	CASE("poison.5, vm.12", poison_object, T_OBJECT),
+	CASE("poison.5, vm.12", poison_object, T_BACKED),
 	CASE("poison.6", poison_partial, T_ALL),
 	CASE("poison.7", poison_field_unwritable, T_ALL),
 	CASE("poison.8", poison_wakes, T_ALL),
-	CASE("poison.8", poison_wakes_minor, T_OBJECT),
+	CASE("poison.8", poison_wakes_minor, T_BACKED),
 	CASE("poison.9", poison_any_context, T_ALL),
 	CASE("poison.10, fault.19", poison_ahead, T_ALL),
 	CASE("poison.11", poison_beyond_end, T_FILE | T_KERNEL_ONLY), /* difference 19 */

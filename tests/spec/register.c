@@ -181,18 +181,6 @@ static void register_minor_anon(struct t *t)
 	register_not_watched(uf, addr);
 }
 
-/* Difference 4: what the engine does not have. */
-static void register_lacking(struct t *t)
-{
-	struct uf *uf = t_open(t, 0, 0);
-	char *addr = t_map_of(t, T_MEMFD, 1);
-	char *priv = mmap(NULL, t->page, PROT_READ | PROT_WRITE, MAP_PRIVATE, t_map_fd(t, addr), 0);
-	int want = t_engine(t) ? -EINVAL : 0;
-
-	t_adopt(t, priv, t->page, -1);
-	CHECK_RET(uf_register(uf, priv, t->page, UF_REGISTER_MODE_MISSING, NULL), want);
-}
-
 static void register_not_writable(struct t *t)
 {
 	struct uf *uf = t_open(t, 0, 0);
@@ -632,7 +620,6 @@ const struct t_case register_cases[] = {
 	CASE("register.4, register.7", register_first_decides, T_ALL),
 	CASE("register.5", register_memory, T_ALL),
 	CASE("register.5", register_minor_anon, T_PRIVATE),
-	CASE("register.5", register_lacking, T_ONCE),
 	CASE("register.6", register_not_writable, T_ALL),
 	CASE("register.6", register_protection, T_ALL),
 	CASE("register.7", register_owner, T_ALL),
@@ -648,7 +635,7 @@ const struct t_case register_cases[] = {
 	CASE("register.15", register_whose_addresses, T_ALL | T_KERNEL_ONLY),
 	CASE("register.16, register.17", register_modes, T_ALL),
 	CASE("register.18", register_other_mode, T_ALL),
-	CASE("register.18", register_other_mode_minor, T_OBJECT),
+	CASE("register.18", register_other_mode_minor, T_BACKED),
 	CASE("register.19", register_other_mode_waits, T_ALL),
 	CASE("register.20", register_sleeping_protection, T_ALL),
 	CASE("register.21", register_protects_nothing, T_ALL),

@@ -141,7 +141,7 @@ const struct t_case zeropage_cases[] = {
 	CASE("zeropage.3", zeropage_zeros, T_ALL),
 	CASE("zeropage.4", zeropage_into_object, T_OBJECT),
 	CASE("zeropage.5", zeropage_beyond_end, T_FILE),
-	CASE("zeropage.6", zeropage_marked_private, T_PRIVATE),
+	CASE("zeropage.6", zeropage_marked_private, T_OWN),
 	CASE("zeropage.7", zeropage_marked_shared, T_OBJECT),
 	CASE("zeropage.7", zeropage_poisoned_shared, T_OBJECT),
 	{0},

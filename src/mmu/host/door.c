@@ -2,6 +2,11 @@
 /*
  * Owns the doors: how content enters a page that the program cannot reach.
  * Never through the program's own address while it is open.
+ *
+ * A private mapping of a file is a case of its own. Its first write to a page
+ * that the file lacks gives the file one, full of zeros, which every other
+ * mapping would take for content. So there the page that is filled becomes
+ * anonymous memory; the file is mapped again when the page is given back.
  */
 #include "mmu/host/internal.h"
 
@@ -88,9 +93,104 @@ static int64_t door_write_mremap(struct host *h, uint64_t addr, uint64_t len, ui
 	return (int64_t)whole;
 }
 
+/* Pages of a private mapping of a file that are asked about in one go. */
+#define DOOR_WINDOW 64
+
+bool ufi_door_replaces(const struct ufi_range *r)
+{
+	return r->object && !r->shared && r->states->token;
+}
+
+static int door_map(uint64_t addr, uint64_t len, int prot, int flags, int fd, uint64_t offset)
+{
+	long ret = UF_SYS6(SYS_mmap, addr, len, prot, MAP_PRIVATE | MAP_FIXED | flags, fd, offset);
+
+	return ret == (long)addr ? 0 : (int)ret;
+}
+
+int ufi_door_renew(uint64_t token, const struct uf_vma *vma, uint64_t addr, uint64_t len, int prot)
+{
+	return door_map(addr, len, prot, 0, ufi_object_fd(token),
+			vma->offset + (addr - vma->start));
+}
+
+static bool door_give_back(const struct ufi_range *r, uint64_t addr, uint64_t len)
+{
+	struct uf_vma vma = ufi_range_vma(r);
+
+	return ufi_door_renew(r->states->token, &vma, addr, len, PROT_NONE) == 0;
+}
+
+/* SRC 0: zeros, which a page of the file's hides behind. */
+static int64_t door_own_run(struct host *h, uint64_t addr, uint64_t len, uint64_t src, bool has)
+{
+	static const uint8_t zeros[4096];
+	uint64_t done = 0;
+	int err;
+
+	if (!has) {
+		/* Not accounted, as only then it becomes one mapping with its neighbours. */
+		err = door_map(addr, len, PROT_NONE, MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+		if (err)
+			return err;
+		return src ? door_write_procmem(h, addr, len, src) : (int64_t)len;
+	}
+	if (src)
+		return door_write_procmem(h, addr, len, src);
+	while (done < len) {
+		int64_t n = door_write_procmem(h, addr + done, sizeof(zeros), (uintptr_t)zeros);
+
+		if (n < 0)
+			return done ? (int64_t)done : n;
+		done += (uint64_t)n;
+	}
+	return (int64_t)done;
+}
+
+/*
+ * What the file has there is no obstacle, but it tells whether a page of the
+ * mapping's own can be had without giving the file one.
+ * spec: private.1, private.2, copy.7, zeropage.5
+ */
+static int64_t door_write_own(struct host *h, struct ufi_range *r, uint64_t addr, uint64_t len,
+			      uint64_t src)
+{
+	uint64_t token = r->states->token;
+	uint64_t offset = r->offset + (addr - r->start);
+	uint64_t page = r->page_size;
+	uint8_t has[DOOR_WINDOW];
+	uint64_t done = 0;
+	int64_t n = 0;
+
+	while (done < len) {
+		uint64_t most = uf_min(len - done, DOOR_WINDOW * page);
+		uint64_t run = page;
+		int err = ufi_object_has(token, offset + done, most, page, has);
+
+		if (!err && ufi_object_beyond(token, offset + done))
+			err = -ENXIO;
+		while (!err && run < most && has[run / page] == has[0] &&
+		       !ufi_object_beyond(token, offset + done + run))
+			run += page;
+		n = err ? err : door_own_run(h, addr + done, run, src ? src + done : 0, has[0]);
+		if (n > 0)
+			done += (uint64_t)n;
+		if (n != (int64_t)run)
+			break;
+	}
+	/* What was made anonymous and not filled is the file's again. */
+	if (done < len)
+		ufi_door_take_back(&h->mmu, r, addr + uf_align_down(done, page),
+				   len - uf_align_down(done, page));
+	done = uf_align_down(done, page);
+	return done ? (int64_t)done : n < 0 ? n : -EFAULT;
+}
+
 int64_t ufi_door_write(struct uf_mmu *mmu, struct ufi_range *r, uint64_t addr, uint64_t len,
 		       uint64_t src)
 {
+	if (ufi_door_replaces(r))
+		return door_write_own(host_of(mmu), r, addr, len, src);
 	switch (r->fill) {
 	case UF_FILL_ALIAS:
 		return door_write_alias(host_of(mmu), r, addr, len, src);
@@ -105,24 +205,32 @@ int64_t ufi_door_write(struct uf_mmu *mmu, struct ufi_range *r, uint64_t addr, u
 }
 
 /* A byte per page brings it into the page cache, zeroed. spec: zeropage.4, zeropage.5 */
-int64_t ufi_door_write_zero(struct uf_mmu *mmu, struct ufi_range *r, uint64_t addr, uint64_t len)
+static int64_t door_zero_alias(struct ufi_range *r, uint64_t addr, uint64_t len)
 {
 	static const uint8_t zero;
 	uint64_t to = door_alias(r, addr);
 	uint64_t at;
 
-	UF_ASSERT(r->fill == UF_FILL_ALIAS);
-	for (at = 0; at < len; at += mmu->page_size) {
+	for (at = 0; at < len; at += r->page_size) {
 		if (ufi_arch_copy(host_ptr(to + at), &zero, 1))
 			break;
 	}
 	return at ? (int64_t)at : -ENXIO;
 }
 
+int64_t ufi_door_write_zero(struct uf_mmu *mmu, struct ufi_range *r, uint64_t addr, uint64_t len)
+{
+	if (ufi_door_replaces(r))
+		return door_write_own(host_of(mmu), r, addr, len, 0);
+	UF_ASSERT(r->fill == UF_FILL_ALIAS);
+	return door_zero_alias(r, addr, len);
+}
+
+/* If the file cannot be mapped again the page is at least empty. */
 void ufi_door_take_back(struct uf_mmu *mmu, struct ufi_range *r, uint64_t addr, uint64_t len)
 {
 	if (r->fill == UF_FILL_ALIAS)
 		UF_SYS3(SYS_madvise, door_alias(r, addr), len, MADV_REMOVE);
-	else
+	else if (!ufi_door_replaces(r) || !door_give_back(r, addr, len))
 		UF_SYS3(SYS_madvise, addr, len, MADV_DONTNEED);
 }

@@ -338,7 +338,7 @@ static bool maps_is_anon(const struct maps_entry *e)
 /* System V segments live on the kernel's own shmem mount too; userfaultfd refuses them. */
 static bool maps_is_shmem(const struct maps_entry *e)
 {
-	if (!e->shared || strncmp(e->name, "/SYSV", 5) == 0)
+	if (!e->inode || strncmp(e->name, "/SYSV", 5) == 0)
 		return false;
 	return e->dev == ufi_host.shmem_dev || maps_is_tmpfs(e->dev);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Owns descriptors of the objects behind shared mappings. Only a descriptor
+ * Owns descriptors of the objects behind mappings. Only a descriptor
  * tells which pages an object has: mincore is asked otherwise, and to that a page
  * that has been swapped out is as good as none.
  *
@@ -23,8 +23,7 @@
 struct object {
 	uint32_t refs;
 	int fd;
-	uint32_t dev; /* major << 20 | minor */
-	uint64_t inode;
+	uint64_t id;
 };
 
 static struct object objects[OBJECTS];
@@ -69,33 +68,38 @@ static int object_open(uint64_t addr, uint32_t dev, uint64_t inode)
 	return fd >= 0 ? fd : object_reopen(dev, inode);
 }
 
-uint64_t ufi_object_get(uint64_t addr)
+uint64_t ufi_object_get(uint64_t addr, uint64_t id)
 {
 	struct object *free = NULL;
 	uint32_t dev;
 	uint64_t inode;
 	int fd;
 
-	if (ufi_maps_identity(addr, &dev, &inode))
-		return 0;
 	for (size_t i = 0; i < OBJECTS; i++) {
 		struct object *o = &objects[i];
 
-		if (o->refs && o->dev == dev && o->inode == inode) {
+		if (o->refs && o->id == id) {
 			o->refs++;
 			return i + 1;
 		}
 		if (!o->refs)
 			free = o;
 	}
+	if (ufi_maps_identity(addr, &dev, &inode))
+		return 0;
 	fd = free ? object_open(addr, dev, inode) : -ENOENT;
 	if (fd < 0)
 		return 0;
 	fd = ufi_host_take_fd(fd);
 	if (fd < 0)
 		return 0;
-	*free = (struct object){.refs = 1, .fd = fd, .dev = dev, .inode = inode};
+	*free = (struct object){.refs = 1, .fd = fd, .id = id};
 	return (uint64_t)(free - objects) + 1;
+}
+
+void ufi_object_hold(uint64_t token)
+{
+	objects[token - 1].refs++;
 }
 
 void ufi_object_put(struct uf_mmu *mmu, uint64_t token)
@@ -110,6 +114,19 @@ void ufi_object_put(struct uf_mmu *mmu, uint64_t token)
 void ufi_object_forked(void)
 {
 	memset(objects, 0, sizeof(objects));
+}
+
+int ufi_object_fd(uint64_t token)
+{
+	return objects[token - 1].fd;
+}
+
+bool ufi_object_beyond(uint64_t token, uint64_t offset)
+{
+	struct stat st;
+
+	return UF_SYS2(SYS_fstat, objects[token - 1].fd, &st) == 0 &&
+	       offset >= (uint64_t)st.st_size;
 }
 
 int ufi_object_has(uint64_t token, uint64_t offset, uint64_t len, uint64_t page, uint8_t *vec)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Owns the question which pages exist: in the page tables (PAGEMAP_SCAN, else
- * the pagemap file, else mincore) and in the page cache (mincore on the alias).
+ * the pagemap file, else mincore) and in the page cache (the object's descriptor,
+ * else mincore).
  */
 #include <linux/ioctl.h>
 
@@ -140,15 +141,20 @@ int ufi_pagemap_populated(struct uf_mmu *mmu, struct ufi_range *r, uint64_t addr
 	return err;
 }
 
+/*
+ * mincore tells of the page cache where the mapping has no page of its own: of
+ * a shared one's alias, and of the missing pages of a private mapping.
+ */
 int ufi_pagemap_cached(struct uf_mmu *mmu, struct ufi_range *r, uint64_t addr, uint64_t len,
 		       uint8_t *vec)
 {
 	uint64_t token = r->states->token;
+	uint64_t at = (r->shared ? r->alias : r->start) + (addr - r->start);
 
 	if (token &&
 	    ufi_object_has(token, r->offset + (addr - r->start), len, mmu->page_size, vec) == 0)
 		return 0;
-	return pagemap_mincore(r->alias + (addr - r->start), len, mmu->page_size, vec);
+	return pagemap_mincore(at, len, mmu->page_size, vec);
 }
 
 bool ufi_pagemap_works(void)

@@ -18,14 +18,19 @@ static int trap_protect(uint64_t addr, uint64_t len, int prot)
 	return (int)UF_SYS3(SYS_mprotect, addr, len, prot);
 }
 
-/* Private memory cannot be written past a guard marker, so there the trap is PROT_NONE. */
+/*
+ * Private memory cannot be written past a guard marker, so there the trap is
+ * PROT_NONE. A page moved into place would be anonymous for good, also where the
+ * mapping is one of an object.
+ */
 static int trap_choose_private(const struct host *h, struct ufi_range *r)
 {
-	if (r->trap == UF_TRAP_GUARD || r->fill == UF_FILL_ALIAS)
+	if (r->trap == UF_TRAP_GUARD || r->fill == UF_FILL_ALIAS ||
+	    (r->object && r->fill == UF_FILL_MREMAP))
 		return -EOPNOTSUPP;
 	r->trap = UF_TRAP_MPROTECT;
 	if (r->fill == UF_FILL_AUTO)
-		r->fill = h->caps.procmem ? UF_FILL_PROCMEM : UF_FILL_MREMAP;
+		r->fill = h->caps.procmem || r->object ? UF_FILL_PROCMEM : UF_FILL_MREMAP;
 	return r->fill == UF_FILL_PROCMEM && !h->caps.procmem ? -EOPNOTSUPP : 0;
 }
 
@@ -82,8 +87,6 @@ static int trap_make_alias(struct ufi_range *r)
 	trap_advise(at, len, MADV_DONTFORK);
 	trap_advise(at, len, MADV_DONTDUMP);
 	r->alias = at;
-	if (!r->states->token)
-		r->states->token = ufi_object_get(r->start);
 	return 0;
 }
 
@@ -113,6 +116,10 @@ int ufi_trap_attach(struct uf_mmu *mmu, struct ufi_range *r, bool closed)
 
 	if (!err && r->shared)
 		err = trap_make_alias(r);
+	if (!err && r->object && !r->states->token)
+		r->states->token = ufi_object_get(r->start, r->object);
+	if (!err && r->object && !r->shared && !r->states->token)
+		err = -EOPNOTSUPP;
 	if (err || !closed)
 		return err;
 	err = trap_protect(r->start, r->end - r->start, PROT_NONE);

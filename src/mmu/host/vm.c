@@ -14,6 +14,7 @@ struct vm_saved {
 	struct ufi_ctx *ctx;
 	uint64_t modes;
 	struct uf_vma vma;
+	uint64_t token; /* of a file that is mapped again where it has moved away */
 };
 
 static long vm_raw_mremap(uint64_t old, uint64_t old_len, uint64_t new_len, int flags, uint64_t to)
@@ -161,14 +162,39 @@ static bool vm_discards(int advice)
 	       advice == MADV_FREE || advice == MADV_REMOVE;
 }
 
+/* Such advice the kernel does not take for such memory. */
+static bool vm_unfit(const struct ufi_range *r, int advice)
+{
+	return (advice == MADV_FREE && r->object) || (advice == MADV_REMOVE && !r->shared);
+}
+
+/*
+ * Through the alias the protection of the traps is not in the way. Pages of a
+ * file that have become anonymous are the file's again: see door.c. spec: private.4
+ */
+static long vm_let_go(struct vm_advice *a, struct ufi_range *r, int advice)
+{
+	uint64_t len = r->end - r->start;
+	struct uf_vma vma;
+	long ret = UF_SYS3(SYS_madvise, advice == MADV_REMOVE ? r->alias : r->start, len, advice);
+
+	if (ret || !ufi_door_replaces(r))
+		return ret;
+	/* All of it is closed now, and opened again by whoever calls. */
+	atomic_store(&r->states->mixed, true);
+	ret = a->task->mmu->ops->close(a->task->mmu, r, r->start, len);
+	vma = ufi_range_vma(r);
+	return ret ? ret : ufi_door_renew(r->states->token, &vma, r->start, len, PROT_NONE);
+}
+
 /*
  * What the kernel then refuses to drop is found in the page tables and opened
- * again. MADV_FREE may drop at once, so it does. Shared memory keeps its pages in
+ * again. MADV_FREE may drop at once, so it does. An object keeps its pages in
  * the cache but for MADV_REMOVE.
  */
 static long vm_discard_range(struct vm_advice *a, struct ufi_range *r)
 {
-	int advice = a->advice == MADV_FREE && !r->shared ? MADV_DONTNEED : a->advice;
+	int advice = a->advice == MADV_FREE ? MADV_DONTNEED : a->advice;
 	bool removes = advice == MADV_REMOVE;
 	long ret;
 	int err;
@@ -176,11 +202,10 @@ static long vm_discard_range(struct vm_advice *a, struct ufi_range *r)
 	ret = ufi_vm_discard(a->task, r, !removes);
 	if (ret)
 		return ret;
-	/* Through the alias the protection of the traps is not in the way. */
-	ret = UF_SYS3(SYS_madvise, removes && r->shared ? r->alias : r->start, r->end - r->start,
-		      advice);
+	ret = vm_let_go(a, r, advice);
 	if (ret) {
-		err = ufi_range_armed(r) ? ufi_arm_adopt(a->task, r) : 0;
+		err = ufi_range_armed(r) ? ufi_arm_adopt(a->task, r)
+					 : ufi_arm_apply_all(a->task, r);
 		return err ? err : ret;
 	}
 	return ufi_vm_discarded(a->task, r, !removes);
@@ -190,7 +215,7 @@ static long vm_advise_range(void *arg, struct ufi_range *r)
 {
 	struct vm_advice *a = arg;
 
-	if (vm_discards(a->advice))
+	if (vm_discards(a->advice) && !vm_unfit(r, a->advice))
 		return vm_discard_range(a, r);
 	/* Their markers would be taken for ours. */
 	if (a->advice == HOST_MADV_GUARD_INSTALL || a->advice == HOST_MADV_GUARD_REMOVE)
@@ -238,13 +263,33 @@ static uint32_t vm_save(uint64_t start, uint64_t end, struct vm_saved *saved)
 			return VM_SAVED + 1;
 		saved[n] = (struct vm_saved){.ctx = r->ctx,
 					     .modes = r->modes,
-					     .vma = ufi_range_vma(r)};
+					     .vma = ufi_range_vma(r),
+					     .token = ufi_door_replaces(r) ? r->states->token : 0};
+		if (saved[n].token)
+			ufi_object_hold(saved[n].token);
 	}
 	return n;
 }
 
-/* Registered as before; which pages have content the page tables tell. */
-static int vm_rearm(struct ufi_task *task, const struct vm_saved *saved, uint32_t n)
+/* What has been left behind may be anonymous memory by now: see door.c. spec: private.6 */
+static int vm_renew(const struct vm_saved *saved)
+{
+	const struct uf_vma *vma = &saved->vma;
+
+	return ufi_door_renew(saved->token, vma, vma->start, vma->end - vma->start,
+			      host_prot(vma->prot));
+}
+
+static void vm_forget(const struct vm_saved *saved, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++) {
+		if (saved[i].token)
+			ufi_object_put(&ufi_host.mmu, saved[i].token);
+	}
+}
+
+/* Registered as before; which pages have content the page tables tell. LEFT: it has none. */
+static int vm_rearm(struct ufi_task *task, const struct vm_saved *saved, uint32_t n, bool left)
 {
 	for (uint32_t i = 0; i < n; i++) {
 		struct ufi_range *r;
@@ -252,7 +297,10 @@ static int vm_rearm(struct ufi_task *task, const struct vm_saved *saved, uint32_
 
 		if (!saved[i].ctx) /* its poison is where the page tables are */
 			continue;
-		err = ufi_range_create(task->mm, saved[i].ctx, &saved[i].vma, saved[i].modes, &r);
+		err = left && saved[i].token ? vm_renew(&saved[i]) : 0;
+		if (!err)
+			err = ufi_range_create(task->mm, saved[i].ctx, &saved[i].vma,
+					       saved[i].modes, &r);
 		if (!err && ufi_range_armed(r))
 			err = ufi_arm_adopt(task, r);
 		if (err) {
@@ -282,6 +330,36 @@ static int vm_move_poison(struct ufi_task *task, const struct vm_saved *saved, u
 	return err;
 }
 
+struct vm_way {
+	uint64_t old;
+	uint64_t old_len;
+	uint64_t new_len;
+	int flags;
+	uint64_t to;
+};
+
+static long vm_move_saved(struct ufi_task *task, const struct vm_saved *saved, uint32_t n,
+			  const struct vm_way *way)
+{
+	struct ufi_mm *mm = &ufi_host.mm;
+	long ret;
+	int err = 0;
+	uint64_t to;
+
+	ufi_vm_disarm(mm, way->old, vm_end_of(way->old, way->old_len));
+	ret = vm_raw_mremap(way->old, way->old_len, way->new_len, way->flags, way->to);
+	if (!vm_failed(ret) && (way->flags & MREMAP_FIXED))
+		ufi_vm_drop(mm, way->to, vm_end_of(way->to, way->new_len));
+	if (vm_failed(ret) || (way->flags & MREMAP_DONTUNMAP))
+		err = vm_rearm(task, saved, n, !vm_failed(ret));
+	if (err)
+		return err;
+	to = vm_failed(ret) ? way->old : (uint64_t)ret;
+	err = vm_move_poison(task, saved, n, way->old, to,
+			     vm_failed(ret) ? way->old_len : way->new_len);
+	return err ? err : ret;
+}
+
 /*
  * Without UFFD_EVENT_REMAP the new mapping is not registered, and what was
  * missing reads as zeros there; MREMAP_DONTUNMAP leaves the old one armed and
@@ -295,7 +373,6 @@ static long vm_move(struct ufi_task *task, uint64_t old, uint64_t old_len, uint6
 	struct ufi_mm *mm = &ufi_host.mm;
 	uint32_t n;
 	long ret;
-	int err;
 
 	ret = ufi_vm_prepare(mm, old, old_end);
 	if (!ret && (flags & MREMAP_FIXED))
@@ -305,20 +382,12 @@ static long vm_move(struct ufi_task *task, uint64_t old, uint64_t old_len, uint6
 	if (ret)
 		return ret;
 	n = vm_save(old, old_end, saved);
-	if (n > VM_SAVED)
-		return -ENOMEM;
-	ufi_vm_disarm(mm, old, old_end);
-	ret = vm_raw_mremap(old, old_len, new_len, flags, to);
-	if (!vm_failed(ret) && (flags & MREMAP_FIXED))
-		ufi_vm_drop(mm, to, vm_end_of(to, new_len));
-	if (vm_failed(ret) || (flags & MREMAP_DONTUNMAP)) {
-		err = vm_rearm(task, saved, n);
-		if (err)
-			return err;
-	}
-	to = vm_failed(ret) ? old : (uint64_t)ret;
-	err = vm_move_poison(task, saved, n, old, to, vm_failed(ret) ? old_len : new_len);
-	return err ? err : ret;
+	ret = -ENOMEM;
+	if (n <= VM_SAVED)
+		ret = vm_move_saved(task, saved, n,
+				    &(struct vm_way){old, old_len, new_len, flags, to});
+	vm_forget(saved, uf_min(n, VM_SAVED));
+	return ret;
 }
 
 /* Would the kernel refuse before it has changed anything? */
@@ -337,6 +406,22 @@ static bool vm_mremap_bad(uint64_t old, uint64_t old_len, uint64_t new_len, int 
 		return true;
 	return (flags & MREMAP_FIXED) &&
 	       (!vm_aligned(to) || to_end == to || uf_overlap(old, old_end, to, to_end));
+}
+
+/*
+ * What the last of the pieces has grown by belongs to the file, whatever that
+ * piece has become. spec: private.6
+ */
+static int vm_grow_file(uint64_t old_end, uint64_t new_end)
+{
+	const struct ufi_range *r = ufi_range_find(&ufi_host.mm, old_end - 1);
+	struct uf_vma vma;
+
+	if (!r || r->end != old_end || !ufi_door_replaces(r))
+		return 0;
+	vma = ufi_range_vma(r);
+	return ufi_door_renew(r->states->token, &vma, old_end, new_end - old_end,
+			      host_prot(r->prot));
 }
 
 /* Growing in place moves only the end of the last of the pieces our traps have made. */
@@ -363,7 +448,9 @@ static long vm_resize(struct ufi_task *task, uint64_t old, uint64_t old_len, uin
 	if (vm_failed(ret))
 		return flags & MREMAP_MAYMOVE ? vm_move(task, old, old_len, new_len, flags, 0)
 					      : ret;
-	ret = ufi_vm_grow(mm, old_end, new_end);
+	ret = vm_grow_file(old_end, new_end);
+	if (!ret)
+		ret = ufi_vm_grow(mm, old_end, new_end);
 	if (ret && ret != -ENOENT) { /* -ENOENT: the end was not registered */
 		UF_SYS2(SYS_munmap, old_end, new_end - old_end);
 		return ret;
