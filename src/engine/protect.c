@@ -131,6 +131,10 @@ static int protect_step(struct ufi_task *task, const struct ufi_op_protect *op, 
 		return err;
 	if (!p.range || !(p.range->modes & UF_REGISTER_MODE_WP))
 		return -ENOENT;
+	/* spec: hugetlb.3 */
+	if (!uf_aligned(op->span.start, p.range->page_size) ||
+	    !uf_aligned(op->span.end, p.range->page_size))
+		return -EINVAL;
 	*found = true;
 	*at = p.vma.start;
 	run = protect_run_at(task, p.range, *at, p.vma.end, op->protect);

@@ -66,7 +66,7 @@ static uint8_t vm_discarded(const struct ufi_range *r, uint8_t state, bool only_
 {
 	uint8_t marker = r->mem->marks ? state & UFI_PAGE_WP : 0;
 
-	if (ufi_page_kind(state) == UFI_PAGE_POISON && !only_here)
+	if (ufi_page_kind(state) == UFI_PAGE_POISON && !only_here && !r->mem->heals)
 		return state;
 	if (!ufi_range_armed(r) || ufi_page_kind(state) == UFI_PAGE_UNKNOWN)
 		return (uint8_t)(UFI_PAGE_UNKNOWN | marker);

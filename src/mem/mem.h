@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * A memory type: what userfaults mean on one kind of memory. The built-in
- * ones are anon.c and shmem.c; a machine's vma_find() says which one a
+ * ones are anon.c, shmem.c and hugetlb.c; a machine's vma_find() says which one a
  * mapping has. The idea is the kernel's vm_uffd_ops.
  *
  * What holds for every callback: it obeys the rules of mmu/mmu.h, which it may
@@ -33,6 +33,9 @@ struct uf_mem_ops {
 	 */
 	bool marks;
 
+	/* Poison ends where the object loses the page. */
+	bool heals;
+
 	/*
 	 * Which pages exist although this mapping has none of them: vec[i] = 1.
 	 * They are mapped without a MISSING fault, and a COPY into a shared mapping
@@ -43,7 +46,8 @@ struct uf_mem_ops {
 
 	/*
 	 * Give pages their content, from SRC or zeros; they stay closed. Answers
-	 * as uf_mmu_ops.write. Inverse: take_back.
+	 * as uf_mmu_ops.write. Inverse: take_back. A type without ZEROPAGE among its
+	 * ioctls has no zero.
 	 */
 	int64_t (*copy)(struct uf_mmu *mmu, struct ufi_range *r, uint64_t addr, uint64_t len,
 			uint64_t src);
@@ -61,5 +65,8 @@ extern const struct uf_mem_ops uf_mem_anon;
  * when the page cache has it, or a private mapping has its own.
  */
 extern const struct uf_mem_ops uf_mem_shmem;
+
+/* Huge pages of hugetlbfs, mapped shared or private: the same. */
+extern const struct uf_mem_ops uf_mem_hugetlb;
 
 #endif

@@ -28,10 +28,12 @@
 
 /* Kinds of memory. */
 enum t_mem {
-	T_ANON,		/* private anonymous */
-	T_MEMFD,	/* a memfd, mapped shared */
-	T_SHARED,	/* MAP_SHARED | MAP_ANONYMOUS */
-	T_PRIVATE_FILE, /* a memfd, mapped private */
+	T_ANON,		   /* private anonymous */
+	T_MEMFD,	   /* a memfd, mapped shared */
+	T_SHARED,	   /* MAP_SHARED | MAP_ANONYMOUS */
+	T_PRIVATE_FILE,	   /* a memfd, mapped private */
+	T_HUGETLB,	   /* a memfd of huge pages, mapped shared */
+	T_HUGETLB_PRIVATE, /* MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB */
 };
 
 /* Where a test is run. */
@@ -54,6 +56,8 @@ enum t_where {
 	T_KERNEL_ONLY = 16, /* see spec/differences.md */
 	T_OWN = 32,	    /* private memory: pages belong to the mapping */
 	T_BACKED = 64,	    /* an object is behind it, mapped shared or private */
+	T_SMALL = 256,	    /* not with huge pages */
+	T_HUGE = 512,	    /* with huge pages only */
 	T_COPIED = 128,	    /* private mappings of objects only */
 };
 
@@ -142,12 +146,34 @@ void t_result(const char *file, int line, const char *what, long long got, long 
 /* Do pages of such memory go into an object, for all its mappings to see? */
 static inline bool t_mem_shared(enum t_mem mem)
 {
-	return mem == T_MEMFD || mem == T_SHARED;
+	return mem == T_MEMFD || mem == T_SHARED || mem == T_HUGETLB;
+}
+
+static inline bool t_mem_huge(enum t_mem mem)
+{
+	return mem == T_HUGETLB || mem == T_HUGETLB_PRIVATE;
+}
+
+static inline bool t_mem_file(enum t_mem mem)
+{
+	return mem == T_MEMFD || mem == T_PRIVATE_FILE || mem == T_HUGETLB;
 }
 
 static inline bool t_shared(const struct t *t)
 {
 	return t_mem_shared(t->target->mem);
+}
+
+/* Is there an object behind it, whose pages can be mapped? */
+static inline bool t_backed(const struct t *t)
+{
+	return t->target->mem != T_ANON && t->target->mem != T_HUGETLB_PRIVATE;
+}
+
+/* Pages are huge, few, and cannot be had by ZEROPAGE. */
+static inline bool t_huge(const struct t *t)
+{
+	return t_mem_huge(t->target->mem);
 }
 
 static inline bool t_engine(const struct t *t)
@@ -194,6 +220,8 @@ char *t_twin(struct t *t, char *addr, size_t npages);
 bool t_is_filled(const char *addr, size_t len, int byte);
 /* Fill one page with a byte by COPY; it must succeed. */
 void t_fill(struct t *t, struct uf *uf, char *addr, int byte, uint64_t mode);
+/* Fill pages with zeros, by ZEROPAGE where the memory has it, else by COPY; it must succeed. */
+void t_zero(struct t *t, struct uf *uf, char *addr, size_t len);
 
 /* --- What has to be there: else the test is skipped, on the kernel, or fails, on the engine --- */
 

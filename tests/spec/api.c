@@ -5,8 +5,9 @@
 #define API_IOCTLS                                                                                 \
 	(UINT64_C(1) << UF_NR_API | UINT64_C(1) << UF_NR_REGISTER | UINT64_C(1) << UF_NR_UNREGISTER)
 #define API_ENGINE                                                                                 \
-	(UF_FEATURE_PAGEFAULT_FLAG_WP | UF_FEATURE_MISSING_SHMEM | UF_FEATURE_SIGBUS |             \
-	 UF_FEATURE_THREAD_ID | UF_FEATURE_MINOR_SHMEM | UF_FEATURE_EXACT_ADDRESS |                \
+	(UF_FEATURE_PAGEFAULT_FLAG_WP | UF_FEATURE_MISSING_HUGETLBFS | UF_FEATURE_MISSING_SHMEM |  \
+	 UF_FEATURE_SIGBUS | UF_FEATURE_THREAD_ID | UF_FEATURE_MINOR_HUGETLBFS |                   \
+	 UF_FEATURE_MINOR_SHMEM | UF_FEATURE_EXACT_ADDRESS | UF_FEATURE_WP_HUGETLBFS_SHMEM |       \
 	 UF_FEATURE_WP_UNPOPULATED | UF_FEATURE_POISON)
 #define API_UNKNOWN (UINT64_C(1) << 40)
 
@@ -276,7 +277,7 @@ static void api_more_advertisements(struct t *t)
 		t_is_protected(t, uf, addr);
 		t_poison(uf, addr + page, page);
 		t_is_poisoned(t, addr + page);
-		if (t->target->mem != T_ANON) {
+		if (t_backed(t)) {
 			CHECK_RET(uf_unregister(uf, addr, 2 * page), 0);
 			t_register_mode(uf, addr, 2 * page, UF_REGISTER_MODE_MINOR);
 			CHECK_RET(uf_madvise(addr, page, MADV_DONTNEED), 0);

@@ -23,6 +23,7 @@ static const struct t_suite suites[] = {
 	{"close", close_cases},
 	{"vm", vm_cases},
 	{"private", private_cases},
+	{"hugetlb", hugetlb_cases},
 	{NULL, NULL},
 };
 

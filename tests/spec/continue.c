@@ -420,6 +420,7 @@ const struct t_case continue_cases[] = {
 	CASE("continue.13", continue_ahead, T_BACKED),
 	CASE("continue.14", continue_over_protection, T_BACKED),
 	CASE("continue.14", continue_over_poison, T_BACKED),
-	CASE("continue.15", continue_beyond_end, T_FILE | T_KERNEL_ONLY), /* difference 19 */
+	CASE("continue.15", continue_beyond_end,
+	     T_FILE | T_KERNEL_ONLY | T_SMALL), /* difference 19 */
 	{0},
 };

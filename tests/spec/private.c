@@ -138,10 +138,10 @@ static void private_continue(struct t *t)
 {
 	struct uf *uf = t_open_mode(t, MINOR, 0);
 	size_t page = t->page;
-	char *addr = private_map(t, 2, 2);
+	char *addr = private_map(t, 3, 2);
 	char *twin = t_twin(t, addr, 2);
 
-	t_register_mode(uf, addr, 2 * page, MINOR);
+	t_register_mode(uf, addr, 3 * page, MINOR);
 	t_is_minor(t, uf, addr, 1);
 	twin[0] = 3;
 	CHECK_EQ(t_byte(addr), 3);
@@ -151,6 +151,10 @@ static void private_continue(struct t *t)
 	CHECK_EQ(t_byte(addr), 3);
 	t_message_none(uf);
 	t_is_minor(t, uf, addr + page, 2);
+	t_fill(t, uf, addr + 2 * page, 6, 0);
+	CHECK_RET(uf_continue(uf, addr, page, 0, NULL), -EEXIST);
+	CHECK_RET(uf_continue(uf, addr + 2 * page, page, 0, NULL), -EFAULT);
+	CHECK_EQ(t_byte(addr + 2 * page), 6);
 }
 
 static void private_given_back(struct t *t)

@@ -22,5 +22,6 @@ extern const struct t_case read_cases[];
 extern const struct t_case close_cases[];
 extern const struct t_case vm_cases[];
 extern const struct t_case private_cases[];
+extern const struct t_case hugetlb_cases[];
 
 #endif

@@ -89,7 +89,7 @@ static void vm_protect_pages(struct t *t)
 		char *addr = t_registered(t, uf, 4);
 
 		t_fill(t, uf, addr, 1, 0);
-		CHECK_RET(uf_zeropage(uf, addr + page, page, 0, NULL), 0);
+		t_zero(t, uf, addr + page, page);
 		CHECK_RET(uf_mprotect(addr, 4 * page, prots[i]), 0);
 		for (size_t p = 0; p < 2; p++) {
 			CHECK_EQ(t_access(addr + p * page, T_READ).sig, prots[i] ? 0 : SIGSEGV);
@@ -120,7 +120,7 @@ static void vm_dontneed(struct t *t)
 		vm_watched(t, uf, addr + i * page);
 	/* And again, through zero pages. */
 	CHECK_RET(uf_madvise(addr, 4 * page, MADV_DONTNEED), 0);
-	CHECK_RET(uf_zeropage(uf, addr, 4 * page, 0, NULL), 0);
+	t_zero(t, uf, addr, 4 * page);
 	CHECK(t_is_filled(addr, 4 * page, 0));
 	CHECK_RET(uf_madvise(addr, page, MADV_DONTNEED), 0);
 	vm_watched(t, uf, addr);
@@ -207,7 +207,7 @@ static void vm_mremap_dontunmap(struct t *t)
 	else
 		vm_watched(t, uf, addr);
 	/* What we have read at the new place the object has got. */
-	if (t->target->mem == T_ANON)
+	if (!t_backed(t))
 		vm_watched(t, uf, addr + page);
 	else
 		CHECK_EQ(addr[page], 0);
@@ -283,7 +283,7 @@ static void vm_fork(struct t *t)
 	CHECK_EQ(addr[0], 3);
 	/* What the child has written to a shared object is there; of a private one there are zeros.
 	 */
-	if (t->target->mem == T_ANON)
+	if (!t_backed(t))
 		vm_watched(t, uf, addr + 2 * t->page);
 	else
 		CHECK_EQ(addr[2 * t->page], t_shared(t) ? 9 : 0);
@@ -589,7 +589,10 @@ static void vm_poison_given_back(struct t *t)
 	t_is_open(uf, addr);
 	if (t_shared(t))
 		CHECK_RET(uf_madvise(addr + page, page, MADV_REMOVE), 0);
-	t_is_poisoned(t, addr + page);
+	if (t->target->mem == T_HUGETLB) /* hugetlb.9 */
+		vm_watched(t, uf, addr + page);
+	else
+		t_is_poisoned(t, addr + page);
 	t_is_poisoned(t, addr + 2 * page);
 	/* It can be poisoned as any page that has come and gone. */
 	CHECK_RET(uf_madvise(addr, page, t_shared(t) ? MADV_REMOVE : MADV_DONTNEED), 0);
@@ -696,8 +699,8 @@ const struct t_case vm_cases[] = {
 	CASE("vm.3", vm_dontneed_object, T_OBJECT),
 	CASE("vm.3", vm_dontneed_refill, T_OWN),
 	CASE("vm.4", vm_mremap_moves, T_ALL),
-	CASE("vm.4", vm_mremap_dontunmap, T_ALL),
-	CASE("vm.4", vm_mremap_grows, T_ALL),
+	CASE("vm.4", vm_mremap_dontunmap, T_SMALL),
+	CASE("vm.4", vm_mremap_grows, T_SMALL),
 	CASE("vm.5", vm_munmap_part, T_ALL),
 	CASE("vm.6", vm_fork, T_ALL),
 	CASE("vm.6, open.5", vm_fork_again, T_ALL),
@@ -707,8 +710,8 @@ const struct t_case vm_cases[] = {
 	CASE("vm.8", vm_dontneed_protected, T_PRIVATE),
 	CASE("vm.8", vm_dontneed_protected_object, T_OBJECT),
 	CASE("vm.9", vm_mremap_protected, T_ALL),
-	CASE("vm.9", vm_mremap_grows_protected, T_ALL),
-	CASE("vm.9", vm_mremap_dontunmap_protected, T_ALL),
+	CASE("vm.9", vm_mremap_grows_protected, T_SMALL),
+	CASE("vm.9", vm_mremap_dontunmap_protected, T_SMALL),
 	CASE("vm.10", vm_fork_protected, T_ALL),
 	CASE("vm.11", vm_munmap_protected, T_ALL),
 	CASE("vm.12", vm_poison_given_back, T_ALL),

@@ -15,6 +15,16 @@ static uint64_t door_alias(const struct ufi_range *r, uint64_t addr)
 	return r->alias + (addr - r->start);
 }
 
+/* The object gives no page there: it ends before, or there is none to be had. */
+static int door_refusal(const struct ufi_range *r, uint64_t addr)
+{
+	uint64_t token = r->states->token;
+
+	if (token && !ufi_object_beyond(token, r->offset + (addr - r->start)))
+		return -ENOMEM;
+	return -ENXIO;
+}
+
 static bool door_readable(uint64_t from)
 {
 	uint8_t byte;
@@ -31,13 +41,13 @@ static int64_t door_write_alias(struct host *h, struct ufi_range *r, uint64_t ad
 				uint64_t src)
 {
 	uint64_t n = len - ufi_arch_copy(host_ptr(door_alias(r, addr)), host_ptr(src), len);
-	uint64_t whole = uf_align_down(n, h->mmu.page_size);
+	uint64_t whole = uf_align_down(n, r->page_size);
 
 	if (whole < n)
-		ufi_door_take_back(&h->mmu, r, addr + whole, h->mmu.page_size);
+		ufi_door_take_back(&h->mmu, r, addr + whole, r->page_size);
 	if (whole)
 		return (int64_t)whole;
-	return n == 0 && door_readable(src) ? -ENXIO : -EFAULT;
+	return n == 0 && door_readable(src) ? door_refusal(r, addr) : -EFAULT;
 }
 
 /*
@@ -66,21 +76,41 @@ static int64_t door_write_procmem(struct host *h, uint64_t addr, uint64_t len, u
 	return done ? (int64_t)done : -EFAULT;
 }
 
-/* The pages are made elsewhere and take the place of the closed ones. */
-static int64_t door_write_mremap(struct host *h, uint64_t addr, uint64_t len, uint64_t src)
+/* Of what the pages of the range are of: only huge ones can have an object behind them. */
+static long door_prepare(const struct host *h, const struct ufi_range *r, uint64_t addr,
+			 uint64_t len)
 {
-	uint64_t page = h->mmu.page_size;
-	long made = UF_SYS6(SYS_mmap, 0, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
-			    -1, 0);
+	int huge = MAP_HUGETLB | MAP_NORESERVE | __builtin_ctzll(r->page_size) << MAP_HUGE_SHIFT;
+	int flags = MAP_PRIVATE;
+	int fd = -1;
+
+	if (r->object) {
+		flags |= MAP_NORESERVE;
+		fd = ufi_object_fd(r->states->token);
+	} else {
+		flags |= MAP_ANONYMOUS | (r->page_size > h->mmu.page_size ? huge : 0);
+	}
+	return UF_SYS6(SYS_mmap, 0, len, PROT_READ | PROT_WRITE, flags, fd,
+		       r->object ? r->offset + (addr - r->start) : 0);
+}
+
+/* The pages are made elsewhere and take the place of the closed ones. */
+static int64_t door_write_mremap(struct host *h, struct ufi_range *r, uint64_t addr, uint64_t len,
+				 uint64_t src)
+{
+	uint64_t page = r->page_size;
+	long made = door_prepare(h, r, addr, len);
 	uint64_t whole;
+	uint64_t n;
 	long ret;
 
 	if (made < 0 && made > -4096)
 		return -ENOMEM;
-	whole = uf_align_down(len - ufi_arch_copy((void *)made, host_ptr(src), len), page);
+	n = len - ufi_arch_copy((void *)made, host_ptr(src), len);
+	whole = uf_align_down(n, page);
 	if (!whole) {
 		UF_SYS2(SYS_munmap, made, len);
-		return -EFAULT;
+		return n == 0 && door_readable(src) ? -ENOMEM : -EFAULT;
 	}
 	if (whole < len)
 		UF_SYS2(SYS_munmap, made + (long)whole, len - whole);
@@ -98,7 +128,8 @@ static int64_t door_write_mremap(struct host *h, uint64_t addr, uint64_t len, ui
 
 bool ufi_door_replaces(const struct ufi_range *r)
 {
-	return r->object && !r->shared && r->states->token;
+	return r->object && !r->shared && r->states->token &&
+	       r->page_size == ufi_host.mmu.page_size;
 }
 
 static int door_map(uint64_t addr, uint64_t len, int prot, int flags, int fd, uint64_t offset)
@@ -186,6 +217,22 @@ static int64_t door_write_own(struct host *h, struct ufi_range *r, uint64_t addr
 	return done ? (int64_t)done : n < 0 ? n : -EFAULT;
 }
 
+/*
+ * Older kernels do not write so into huge pages that are protected, and say no
+ * more than where the pool is empty.
+ */
+static int64_t door_write_through(struct host *h, struct ufi_range *r, uint64_t addr, uint64_t len,
+				  uint64_t src)
+{
+	int64_t n = door_write_procmem(h, addr, len, src);
+
+	if (n != -ENOMEM || r->page_size == h->mmu.page_size)
+		return n;
+	if (r->object && ufi_object_beyond(r->states->token, r->offset + (addr - r->start)))
+		return -ENXIO;
+	return door_write_mremap(h, r, addr, len, src);
+}
+
 int64_t ufi_door_write(struct uf_mmu *mmu, struct ufi_range *r, uint64_t addr, uint64_t len,
 		       uint64_t src)
 {
@@ -195,9 +242,9 @@ int64_t ufi_door_write(struct uf_mmu *mmu, struct ufi_range *r, uint64_t addr, u
 	case UF_FILL_ALIAS:
 		return door_write_alias(host_of(mmu), r, addr, len, src);
 	case UF_FILL_PROCMEM:
-		return door_write_procmem(host_of(mmu), addr, len, src);
+		return door_write_through(host_of(mmu), r, addr, len, src);
 	case UF_FILL_MREMAP:
-		return door_write_mremap(host_of(mmu), addr, len, src);
+		return door_write_mremap(host_of(mmu), r, addr, len, src);
 	case UF_FILL_AUTO:
 		break;
 	}
@@ -215,7 +262,7 @@ static int64_t door_zero_alias(struct ufi_range *r, uint64_t addr, uint64_t len)
 		if (ufi_arch_copy(host_ptr(to + at), &zero, 1))
 			break;
 	}
-	return at ? (int64_t)at : -ENXIO;
+	return at ? (int64_t)at : door_refusal(r, addr);
 }
 
 int64_t ufi_door_write_zero(struct uf_mmu *mmu, struct ufi_range *r, uint64_t addr, uint64_t len)

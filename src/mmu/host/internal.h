@@ -103,6 +103,8 @@ int ufi_host_take_fd(int fd);
  */
 uint64_t ufi_arena_take(uint64_t len) UF_MUST_USE;
 void ufi_arena_give(uint64_t start, uint64_t len);
+/* The same for pages of another size, or the machine's: aligned to it. */
+uint64_t ufi_arena_take_aligned(uint64_t len, uint64_t page) UF_MUST_USE;
 /* uf_mmu_ops.alloc and free. */
 void *ufi_arena_alloc(struct uf_mmu *mmu, size_t len);
 void ufi_arena_free(struct uf_mmu *mmu, void *p, size_t len);
@@ -136,6 +138,10 @@ void ufi_object_put(struct uf_mmu *mmu, uint64_t token);
 void ufi_object_forked(void);
 /* The descriptor itself. */
 int ufi_object_fd(uint64_t token);
+/* Another descriptor of the object mapped at ADDR, opened so. */
+int ufi_object_open(uint64_t addr, int flags) UF_MUST_USE;
+/* It has no page at all. */
+bool ufi_object_empty(uint64_t token);
 /* Does that offset lie beyond the end of the object? */
 bool ufi_object_beyond(uint64_t token, uint64_t offset);
 /* vec[i] = 1 if the object has that page, in memory or in swap. */

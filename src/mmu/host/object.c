@@ -37,7 +37,7 @@ static bool object_is(int fd, uint32_t dev, uint64_t inode)
 }
 
 /* The program has it open: a descriptor of our own, or -ENOENT. */
-static int object_reopen(uint32_t dev, uint64_t inode)
+static int object_reopen(uint32_t dev, uint64_t inode, int flags)
 {
 	for (int fd = 0; fd < OBJECT_FDS; fd++) {
 		char name[32] = "self/fd/";
@@ -51,7 +51,7 @@ static int object_reopen(uint32_t dev, uint64_t inode)
 				*to++ = (char)('0' + fd / digit % 10);
 		}
 		*to = '\0';
-		ours = ufi_maps_open(name, O_RDONLY);
+		ours = ufi_maps_open(name, flags);
 		if (ours >= 0 && object_is(ours, dev, inode))
 			return ours;
 		if (ours >= 0)
@@ -60,19 +60,22 @@ static int object_reopen(uint32_t dev, uint64_t inode)
 	return -ENOENT;
 }
 
-static int object_open(uint64_t addr, uint32_t dev, uint64_t inode)
+int ufi_object_open(uint64_t addr, int flags)
 {
 	uint64_t offset;
-	int fd = ufi_maps_object(addr, &offset, O_RDONLY);
+	uint64_t inode;
+	uint32_t dev;
+	int fd;
 
-	return fd >= 0 ? fd : object_reopen(dev, inode);
+	if (ufi_maps_identity(addr, &dev, &inode))
+		return -ENOENT;
+	fd = ufi_maps_object(addr, &offset, flags);
+	return fd >= 0 ? fd : object_reopen(dev, inode, flags);
 }
 
 uint64_t ufi_object_get(uint64_t addr, uint64_t id)
 {
 	struct object *free = NULL;
-	uint32_t dev;
-	uint64_t inode;
 	int fd;
 
 	for (size_t i = 0; i < OBJECTS; i++) {
@@ -85,9 +88,7 @@ uint64_t ufi_object_get(uint64_t addr, uint64_t id)
 		if (!o->refs)
 			free = o;
 	}
-	if (ufi_maps_identity(addr, &dev, &inode))
-		return 0;
-	fd = free ? object_open(addr, dev, inode) : -ENOENT;
+	fd = free ? ufi_object_open(addr, O_RDONLY) : -ENOENT;
 	if (fd < 0)
 		return 0;
 	fd = ufi_host_take_fd(fd);
@@ -127,6 +128,13 @@ bool ufi_object_beyond(uint64_t token, uint64_t offset)
 
 	return UF_SYS2(SYS_fstat, objects[token - 1].fd, &st) == 0 &&
 	       offset >= (uint64_t)st.st_size;
+}
+
+bool ufi_object_empty(uint64_t token)
+{
+	struct stat st;
+
+	return UF_SYS2(SYS_fstat, objects[token - 1].fd, &st) == 0 && st.st_blocks == 0;
 }
 
 int ufi_object_has(uint64_t token, uint64_t offset, uint64_t len, uint64_t page, uint8_t *vec)

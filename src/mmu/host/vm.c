@@ -230,6 +230,14 @@ static long vm_advise_gap(void *arg, uint64_t start, uint64_t end)
 	return UF_SYS3(SYS_madvise, start, end - start, a->advice);
 }
 
+/* Of a huge page that is not given back to its end nothing is. spec: hugetlb.8 */
+static uint64_t vm_discard_end(uint64_t start, uint64_t end)
+{
+	const struct ufi_range *r = end > start ? ufi_range_find(&ufi_host.mm, end - 1) : NULL;
+
+	return r ? uf_max(start, uf_align_down(end, r->page_size)) : end;
+}
+
 long ufi_host_madvise(void *addr, size_t len, int advice)
 {
 	uint64_t start = (uintptr_t)addr;
@@ -242,6 +250,8 @@ long ufi_host_madvise(void *addr, size_t len, int advice)
 		return UF_SYS3(SYS_madvise, addr, len, advice);
 	ufi_vm_begin(&ufi_host.mm, &task);
 	end = vm_end_of(start, len);
+	if (vm_discards(advice) && advice != MADV_REMOVE && vm_aligned(start))
+		end = vm_discard_end(start, end);
 	if (!vm_aligned(start) || !ufi_vm_registered(&ufi_host.mm, start, end))
 		ret = UF_SYS3(SYS_madvise, addr, len, advice);
 	else
@@ -424,7 +434,10 @@ static int vm_grow_file(uint64_t old_end, uint64_t new_end)
 			      host_prot(r->prot));
 }
 
-/* Growing in place moves only the end of the last of the pieces our traps have made. */
+/*
+ * Growing in place moves only the end of the last of the pieces our traps have
+ * made. Huge pages do not grow, in place or elsewhere. spec: hugetlb.12
+ */
 static long vm_resize(struct ufi_task *task, uint64_t old, uint64_t old_len, uint64_t new_len,
 		      int flags)
 {
@@ -470,6 +483,16 @@ static long vm_duplicate(uint64_t old, uint64_t new_len, int flags, uint64_t to)
 	return ret;
 }
 
+/* A length that the kernel rounds up to whole pages of the mapping at ADDR. spec: hugetlb.7 */
+static size_t vm_whole(uint64_t addr, size_t len)
+{
+	const struct ufi_range *r = ufi_range_find(&ufi_host.mm, addr);
+
+	if (!r || len > ufi_host.mmu.task_size)
+		return len;
+	return uf_align_up(len, r->page_size);
+}
+
 long ufi_host_mremap(void *old_addr, size_t old_len, size_t new_len, int flags, void *new_addr)
 {
 	uint64_t old = (uintptr_t)old_addr;
@@ -481,6 +504,8 @@ long ufi_host_mremap(void *old_addr, size_t old_len, size_t new_len, int flags, 
 	if (!ufi_host_active())
 		return vm_raw_mremap(old, old_len, new_len, flags, to);
 	ufi_vm_begin(mm, &task);
+	old_len = vm_whole(old, old_len);
+	new_len = vm_whole(old, new_len);
 	if (old_len == 0 && vm_aligned(old))
 		ret = vm_duplicate(old, new_len, flags, to);
 	else if (vm_mremap_bad(old, old_len, new_len, flags, to))
