@@ -162,8 +162,10 @@ void t_case_begin(struct t *t, const struct t_target *target)
 {
 	t->target = target;
 	t->page = (size_t)sysconf(_SC_PAGESIZE);
-	if (t_huge(t))
+	if (t_huge(t)) {
+		t_needs_linux(); /* an emulator does not tell whose pages are huge */
 		t->page = case_huge_page();
+	}
 	mallopt(M_ARENA_MAX, 1);
 	t_access_install(); /* before the engine, which passes on what is not its own */
 	case_warm_threads();

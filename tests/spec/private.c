@@ -164,6 +164,7 @@ static void private_given_back(struct t *t)
 	char *addr = private_map(t, 4, 2);
 	struct t_thread th;
 
+	t_needs_linux();
 	t_register_mode(uf, addr, 4 * page, MISSING | MINOR);
 	for (size_t i = 0; i < 4; i++)
 		t_fill(t, uf, addr + i * page, 0x30, 0);

@@ -20,7 +20,7 @@ static int door_refusal(const struct ufi_range *r, uint64_t addr)
 {
 	uint64_t token = r->states->token;
 
-	if (token && !ufi_object_beyond(token, r->offset + (addr - r->start)))
+	if (token && r->offset + (addr - r->start) < ufi_object_size(token))
 		return -ENOMEM;
 	return -ENXIO;
 }
@@ -189,19 +189,17 @@ static int64_t door_write_own(struct host *h, struct ufi_range *r, uint64_t addr
 	uint64_t token = r->states->token;
 	uint64_t offset = r->offset + (addr - r->start);
 	uint64_t page = r->page_size;
+	uint64_t end = uf_align_up(ufi_object_size(token), page);
 	uint8_t has[DOOR_WINDOW];
 	uint64_t done = 0;
-	int64_t n = 0;
+	int64_t n = -ENXIO;
 
-	while (done < len) {
-		uint64_t most = uf_min(len - done, DOOR_WINDOW * page);
+	while (done < len && offset + done < end) {
+		uint64_t most = uf_min(uf_min(len, end - offset) - done, DOOR_WINDOW * page);
 		uint64_t run = page;
 		int err = ufi_object_has(token, offset + done, most, page, has);
 
-		if (!err && ufi_object_beyond(token, offset + done))
-			err = -ENXIO;
-		while (!err && run < most && has[run / page] == has[0] &&
-		       !ufi_object_beyond(token, offset + done + run))
+		while (!err && run < most && has[run / page] == has[0])
 			run += page;
 		n = err ? err : door_own_run(h, addr + done, run, src ? src + done : 0, has[0]);
 		if (n > 0)
@@ -209,11 +207,10 @@ static int64_t door_write_own(struct host *h, struct ufi_range *r, uint64_t addr
 		if (n != (int64_t)run)
 			break;
 	}
+	done = uf_align_down(done, page);
 	/* What was made anonymous and not filled is the file's again. */
 	if (done < len)
-		ufi_door_take_back(&h->mmu, r, addr + uf_align_down(done, page),
-				   len - uf_align_down(done, page));
-	done = uf_align_down(done, page);
+		ufi_door_take_back(&h->mmu, r, addr + done, len - done);
 	return done ? (int64_t)done : n < 0 ? n : -EFAULT;
 }
 
@@ -228,7 +225,7 @@ static int64_t door_write_through(struct host *h, struct ufi_range *r, uint64_t 
 
 	if (n != -ENOMEM || r->page_size == h->mmu.page_size)
 		return n;
-	if (r->object && ufi_object_beyond(r->states->token, r->offset + (addr - r->start)))
+	if (r->object && r->offset + (addr - r->start) >= ufi_object_size(r->states->token))
 		return -ENXIO;
 	return door_write_mremap(h, r, addr, len, src);
 }

@@ -142,8 +142,8 @@ int ufi_object_fd(uint64_t token);
 int ufi_object_open(uint64_t addr, int flags) UF_MUST_USE;
 /* It has no page at all. */
 bool ufi_object_empty(uint64_t token);
-/* Does that offset lie beyond the end of the object? */
-bool ufi_object_beyond(uint64_t token, uint64_t offset);
+/* In bytes; 0 if that cannot be told. */
+uint64_t ufi_object_size(uint64_t token);
 /* vec[i] = 1 if the object has that page, in memory or in swap. */
 int ufi_object_has(uint64_t token, uint64_t offset, uint64_t len, uint64_t page,
 		   uint8_t *vec) UF_MUST_USE;

@@ -122,12 +122,11 @@ int ufi_object_fd(uint64_t token)
 	return objects[token - 1].fd;
 }
 
-bool ufi_object_beyond(uint64_t token, uint64_t offset)
+uint64_t ufi_object_size(uint64_t token)
 {
 	struct stat st;
 
-	return UF_SYS2(SYS_fstat, objects[token - 1].fd, &st) == 0 &&
-	       offset >= (uint64_t)st.st_size;
+	return UF_SYS2(SYS_fstat, objects[token - 1].fd, &st) ? 0 : (uint64_t)st.st_size;
 }
 
 bool ufi_object_empty(uint64_t token)
