@@ -66,6 +66,10 @@ static uint8_t vm_discarded(const struct ufi_range *r, uint8_t state, bool only_
 {
 	uint8_t marker = r->mem->marks ? state & UFI_PAGE_WP : 0;
 
+	/* A page that is there leaves a mark only where writes are watched. */
+	if (!(r->modes & UF_REGISTER_MODE_WP) && ufi_page_open(r, state) && !r->mem->marks_asleep)
+		marker = 0;
+
 	if (ufi_page_kind(state) == UFI_PAGE_POISON && !only_here && !r->mem->heals)
 		return state;
 	if (!ufi_range_armed(r) || ufi_page_kind(state) == UFI_PAGE_UNKNOWN)
@@ -75,8 +79,7 @@ static uint8_t vm_discarded(const struct ufi_range *r, uint8_t state, bool only_
 
 /*
  * In an armed range what goes is closed first: nobody may read zeros in between.
- * Of an object only a mapping for minor faults has to know that it has lost a
- * page that the object keeps.
+ * What the object keeps comes back silently, or by a minor fault.
  */
 int ufi_vm_discard(struct ufi_task *task, struct ufi_range *r, bool only_here)
 {
@@ -87,9 +90,6 @@ int ufi_vm_discard(struct ufi_task *task, struct ufi_range *r, bool only_here)
 		vm_note(task->mm, UFI_CHANGE_PROTECT, r->start, r->end);
 		return 0;
 	}
-	if (r->shared && only_here && !(r->modes & UF_REGISTER_MODE_MINOR) &&
-	    !atomic_load(&r->states->poisoned))
-		return 0;
 	vm_note(task->mm, UFI_CHANGE_DISCARD, r->start, r->end);
 	for (uint64_t at = r->start; at < r->end; at += page) {
 		_Atomic uint8_t *state = ufi_page_state(r, at);

@@ -35,6 +35,7 @@ const struct uf_mem_ops uf_mem_hugetlb = {
 	.modes = UF_REGISTER_MODE_MISSING | UF_REGISTER_MODE_WP | UF_REGISTER_MODE_MINOR,
 	.ioctls = 1u << UF_NR_COPY | 1u << UF_NR_POISON,
 	.marks = true,
+	.marks_asleep = true,
 	.heals = true,
 	.find = hugetlb_find,
 	.copy = hugetlb_copy,

@@ -33,6 +33,9 @@ struct uf_mem_ops {
 	 */
 	bool marks;
 
+	/* So do pages that are protected and there, also while nobody watches writes. */
+	bool marks_asleep;
+
 	/* Poison ends where the object loses the page. */
 	bool heals;
 

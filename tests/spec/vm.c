@@ -690,6 +690,49 @@ static void vm_minor_given_back(struct t *t)
 	t_message_none(uf);
 }
 
+static void vm_given_back_asleep(struct t *t)
+{
+	struct uf *uf;
+	size_t page = t->page;
+	char *addr;
+
+	t_needs_old_rule(t, "a mode that would drop MODE_WP is EBUSY");
+	uf = t_open_mode(t, VM_WP, 0);
+	addr = t_registered_mode(t, uf, 2, VM_WP);
+	memset(addr, 1, 2 * page);
+	t_protect(uf, addr, 2 * page);
+	t_register(uf, addr, 2 * page);
+	CHECK_RET(uf_madvise(addr, page, MADV_DONTNEED), 0);
+	t_register_mode(uf, addr, 2 * page, VM_WP);
+	if (t_huge(t))
+		t_is_protected(t, uf, addr);
+	else
+		t_is_open(uf, addr);
+	t_is_protected(t, uf, addr + page);
+}
+
+static void vm_given_back_resolved(struct t *t)
+{
+	static const uint64_t modes[] = {UF_REGISTER_MODE_MISSING, UF_REGISTER_MODE_MINOR};
+	struct uf *uf;
+	size_t page = t->page;
+
+	t_needs_features(t, UF_FEATURE_POISON);
+	uf = t_open_mode(t, UF_REGISTER_MODE_MINOR, 0);
+	for (size_t i = 0; i < 2; i++) {
+		char *addr = t_registered_mode(t, uf, 2, modes[i]);
+
+		t_fill(t, uf, addr, 1, 0);
+		t_fill(t, uf, addr + page, 2, 0);
+		CHECK_RET(uf_madvise(addr, 2 * page, MADV_DONTNEED), 0);
+		t_continue(uf, addr, page, 0);
+		t_poison(uf, addr + page, page);
+		t_is_poisoned(t, addr + page);
+		CHECK(t_is_filled(addr, page, 1));
+		t_is_open(uf, addr);
+	}
+}
+
 const struct t_case vm_cases[] = {
 	CASE("vm.1", vm_munmap_waiting, T_ALL),
 	CASE("vm.1", vm_mapped_anew, T_ALL),
@@ -718,6 +761,8 @@ const struct t_case vm_cases[] = {
 	CASE("vm.12", vm_poison_truncated, T_FILE | T_KERNEL_ONLY), /* difference 19 */
 	CASE("vm.13", vm_poison_moves, T_ALL),
 	CASE("vm.13", vm_poison_fork, T_ALL),
+	CASE("vm.8, register.20", vm_given_back_asleep, T_ALL),
+	CASE("vm.14", vm_given_back_resolved, T_OBJECT),
 	CASE("vm.14", vm_minor_given_back, T_OBJECT),
 	{0},
 };
