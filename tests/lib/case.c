@@ -25,6 +25,9 @@
 /* libc may keep a mapping or two for itself; a sanitizer keeps many. */
 #define CASE_MAPS_TOLERANCE (T_SANITIZED ? 100000 : 3)
 
+/* Tests that run side by side use no more of them. */
+#define CASE_HUGE_PAGES 32
+
 static int case_fds_before;
 static int case_maps_before;
 
@@ -142,19 +145,30 @@ static void case_warm_backend(struct t *t)
 	t_close(t, uf);
 }
 
-/* Of the size that there is without asking for another. */
-static size_t case_huge_page(void)
+/* The number behind KEY, which a line begins with. */
+static size_t case_number(const char *path, const char *key)
 {
-	FILE *f = fopen("/proc/meminfo", "re");
-	size_t kb = 0;
+	FILE *f = fopen(path, "re");
 	char line[128];
+	bool found = false;
 
-	while (f && !kb && fgets(line, sizeof(line), f))
-		sscanf(line, "Hugepagesize: %zu kB", &kb);
+	while (f && !found && fgets(line, sizeof(line), f))
+		found = !strncmp(line, key, strlen(key));
 	if (f)
 		fclose(f);
-	if (!kb)
-		t_skip("this kernel has no huge pages");
+	return found ? strtoul(line + strlen(key), NULL, 10) : 0;
+}
+
+/* Of the size that there is without asking for another; the tests need a few of them. */
+static size_t case_huge_page(void)
+{
+	size_t kb = case_number("/proc/meminfo", "Hugepagesize:");
+
+	if (case_number("/proc/sys/vm/nr_hugepages", "") +
+		    case_number("/proc/sys/vm/nr_overcommit_hugepages", "") <
+	    CASE_HUGE_PAGES)
+		t_skip("no huge pages, or too few: see vm.nr_hugepages");
+	CHECK(kb);
 	return kb * 1024;
 }
 
