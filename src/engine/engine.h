@@ -36,8 +36,9 @@ struct ufi_ctx;
 /* The features the engine has, as UFFDIO_API tells them. */
 #define UFI_FEATURES                                                                               \
 	(UF_FEATURE_PAGEFAULT_FLAG_WP | UF_FEATURE_EVENT_REMAP | UF_FEATURE_EVENT_REMOVE |         \
-	 UF_FEATURE_MISSING_SHMEM | UF_FEATURE_EVENT_UNMAP | UF_FEATURE_SIGBUS |                   \
-	 UF_FEATURE_THREAD_ID | UF_FEATURE_MINOR_SHMEM | UF_FEATURE_EXACT_ADDRESS |                \
+	 UF_FEATURE_MISSING_HUGETLBFS | UF_FEATURE_MISSING_SHMEM | UF_FEATURE_EVENT_UNMAP |        \
+	 UF_FEATURE_SIGBUS | UF_FEATURE_THREAD_ID | UF_FEATURE_MINOR_HUGETLBFS |                   \
+	 UF_FEATURE_MINOR_SHMEM | UF_FEATURE_EXACT_ADDRESS | UF_FEATURE_WP_HUGETLBFS_SHMEM |       \
 	 UF_FEATURE_WP_UNPOPULATED | UF_FEATURE_POISON | UF_FEATURE_WP_ASYNC | UF_FEATURE_MOVE |   \
 	 UF_FEATURE_RWP | UF_FEATURE_RWP_ASYNC)
 
@@ -273,7 +274,8 @@ int ufi_range_create(struct ufi_mm *mm, struct ufi_ctx *ctx, const struct uf_vma
 void ufi_range_end(struct ufi_mm *mm, uint64_t start, uint64_t end, enum ufi_life how);
 /* Writing. Take every range that is not kept out of the registry, and open its memory. */
 void ufi_range_reap(struct ufi_mm *mm);
-/* Writing. Split the ranges at the span's ends so that none crosses them. */
+/* Writing. Split the ranges at the span's ends so that none crosses them. -EINVAL: within a page.
+ */
 int ufi_range_isolate(struct ufi_mm *mm, uint64_t start, uint64_t end) UF_MUST_USE;
 /*
  * Writing. The ranges of CTX (NULL: of anybody) in the span are about to end:
@@ -365,6 +367,9 @@ struct ufi_fault {
 	uint64_t addr;	 /* exact */
 	uint32_t access; /* one UF_PROT_* bit */
 	bool kernel;	 /* a system call's access, which some contexts do not serve */
+
+	/* With UFI_FAULT_POISON. */
+	uint64_t page_size;
 
 	/* With UFI_FAULT_WAIT. */
 	struct ufi_ctx *ctx;

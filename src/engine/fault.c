@@ -61,7 +61,7 @@ static struct ufi_waiter *fault_slot(struct ufi_task *task, struct ufi_ctx *ctx,
 	return slot;
 }
 
-/* FLAGS: those beside WRITE. spec: fault.2, fault.3, fault.4, fault.8 */
+/* FLAGS: those beside WRITE. spec: fault.2, fault.3, fault.4, fault.8, hugetlb.10 */
 static bool fault_enqueue(struct ufi_task *task, struct ufi_range *r, struct ufi_fault *f,
 			  uint64_t flags)
 {
@@ -329,8 +329,10 @@ static int fault_in_range(struct ufi_task *task, struct ufi_range *r, struct ufi
 		return fault_missing(task, r, f, state);
 	if (state & UFI_PAGE_BUSY)
 		return -EBUSY;
-	if (ufi_page_kind(state) == UFI_PAGE_POISON) /* spec: fault.18, fault.21 */
+	if (ufi_page_kind(state) == UFI_PAGE_POISON) { /* spec: fault.18, fault.21 */
+		f->page_size = r->page_size;
 		return UFI_FAULT_POISON;
+	}
 	if (state & UFI_PAGE_RWP)
 		return fault_inaccessible(task, r, f, state);
 	return fault_open(task, r, f, state);

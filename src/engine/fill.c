@@ -9,7 +9,10 @@
 #include "base/step.h"
 #include "engine/pagestate.h"
 
-/* One run: bounds the time the registry is held, and the vector on our stack. */
+/*
+ * One run, in pages of the machine: bounds the time the registry is held, and the
+ * vector on our stack. A huge page may be a run of its own.
+ */
 #define FILL_RUN_PAGES UINT64_C(512)
 
 /* What a page must be to be resolved so, else it is EEXIST. */
@@ -45,7 +48,7 @@ static uint8_t fill_state(const struct ufi_range *r, enum ufi_fill_kind kind, bo
 			 (write_protect ? UFI_PAGE_WP : 0));
 }
 
-/* One page: 0 also if somebody else has it at hand. */
+/* One page: 0 also if somebody else has it at hand. spec: private.3 */
 int ufi_fill_map(struct ufi_task *task, struct ufi_range *r, uint64_t addr)
 {
 	uint64_t end = addr + r->page_size;
@@ -100,7 +103,9 @@ static void fill_reopen(struct ufi_task *task, struct ufi_range *r, uint64_t sta
 
 /*
  * The pages of the run before the first one that is not as it must be: existing
- * already for COPY and ZEROPAGE, not existing for CONTINUE.
+ * already for COPY and ZEROPAGE, not existing for CONTINUE. What an object has
+ * is no obstacle to a page of a private mapping's own. spec: private.1, private.2,
+ * hugetlb.11
  */
 static int fill_found(struct ufi_task *task, struct ufi_range *r, enum ufi_fill_kind kind,
 		      uint64_t start, uint64_t *end)
@@ -111,7 +116,7 @@ static int fill_found(struct ufi_task *task, struct ufi_range *r, enum ufi_fill_
 	uint64_t at = start;
 	int err;
 
-	if (kind == UFI_FILL_POISON)
+	if (kind == UFI_FILL_POISON || (!wanted && !r->shared))
 		return 0;
 	err = r->mem->find(task->mmu, r, start, *end - start, vec);
 	if (err)
@@ -195,10 +200,11 @@ static int fill_content(struct ufi_task *task, struct ufi_range *r, const struct
 
 /*
  * How far the source can be read now: the end of the run, or the first page
- * without it. It comes before any look at the page itself. spec: copy.11
+ * without it; *STUCK is its address in the source then. It comes before any look
+ * at the page itself. spec: copy.11
  */
 static uint64_t fill_readable(struct ufi_task *task, const struct ufi_op_fill *op, uint64_t start,
-			      uint64_t end)
+			      uint64_t end, uint64_t *stuck)
 {
 	const struct uf_mmu_ops *ops = task->mmu->ops;
 	uint64_t page = task->mmu->page_size;
@@ -207,10 +213,13 @@ static uint64_t fill_readable(struct ufi_task *task, const struct ufi_op_fill *o
 	if (op->kind != UFI_FILL_COPY)
 		return end;
 	for (uint64_t at = start; at < end; at += page) {
-		uint64_t src = op->src + (at - op->dst.start);
-
-		if (ops->copy_in(task->mmu, &byte, src, 1) ||
-		    (!uf_aligned(src, page) && ops->copy_in(task->mmu, &byte, src + page - 1, 1)))
+		*stuck = op->src + (at - op->dst.start);
+		if (ops->copy_in(task->mmu, &byte, *stuck, 1))
+			return at;
+		if (uf_aligned(*stuck, page))
+			continue;
+		*stuck += page - 1;
+		if (ops->copy_in(task->mmu, &byte, *stuck, 1))
 			return at;
 	}
 	return end;
@@ -251,25 +260,68 @@ static int fill_refused(_Atomic uint8_t *state, struct fill_rule rule)
 	return fits || (now & UFI_PAGE_BUSY) ? -EBUSY : -EEXIST;
 }
 
+/*
+ * The source cannot be read. Of a huge page that is told only if the page is as
+ * it must be. spec: hugetlb.6
+ */
+static int fill_unreadable(struct ufi_task *task, struct ufi_range *r, const struct ufi_op_fill *op,
+			   uint64_t at)
+{
+	uint64_t end = at + r->page_size;
+	uint64_t free_end = end;
+	bool open = !ufi_range_armed(r);
+	struct fill_rule rule = fill_rule(r, op->kind);
+	int err = 0;
+
+	if (r->page_size == task->mmu->page_size)
+		return -EFAULT;
+	if (ufi_claim(task, r, at, end, rule.kinds, rule.without) == at) {
+		ufi_claim_end(task);
+		return fill_refused(ufi_page_state(r, at), rule);
+	}
+	if (open)
+		err = fill_close(task, r, at, end, &free_end);
+	if (!err)
+		err = fill_found(task, r, op->kind, at, &free_end);
+	if (open)
+		fill_reopen(task, r, at, end);
+	ufi_claim_undo(task, r, at, end);
+	ufi_claim_end(task);
+	return err ? err : -EFAULT;
+}
+
+/* There is a page already; the kernel looks for the object's first. spec: private.3 */
+static int fill_exists(struct ufi_task *task, struct ufi_range *r, enum ufi_fill_kind kind,
+		       uint64_t at)
+{
+	uint8_t found = 1;
+	int err = 0;
+
+	if (kind == UFI_FILL_CONTINUE && !r->shared)
+		err = r->mem->find(task->mmu, r, at, r->page_size, &found);
+	return err ? err : found ? -EEXIST : -EFAULT;
+}
+
 /* One run from op->dst.start + *done on, with the registry locked. */
 static int fill_run(struct ufi_task *task, struct ufi_range *r, const struct ufi_op_fill *op,
-		    uint64_t *done)
+		    uint64_t *done, uint64_t *stuck)
 {
 	uint64_t page = r->page_size;
+	uint64_t most = uf_align_down(FILL_RUN_PAGES * task->mmu->page_size, page);
 	uint64_t start = op->dst.start + *done;
-	uint64_t end = uf_min(uf_min(r->end, op->dst.end), start + FILL_RUN_PAGES * page);
+	uint64_t end = uf_min(uf_min(r->end, op->dst.end), start + uf_max(most, page));
 	_Atomic uint8_t *state = ufi_page_state(r, start);
 	struct fill_rule rule = fill_rule(r, op->kind);
 	int err;
 
-	end = fill_readable(task, op, start, end);
-	if (end == start)
-		return -EFAULT;
 	if (ufi_range_armed(r) && ufi_page_kind(atomic_load(state)) == UFI_PAGE_UNKNOWN) {
 		err = ufi_arm_settle(task, r, start);
 		if (err)
 			return err;
 	}
+	end = start + uf_align_down(fill_readable(task, op, start, end, stuck) - start, page);
+	if (end == start)
+		return fill_unreadable(task, r, op, start);
 	if (op->write_protect)
 		atomic_store(&r->states->mixed, true);
 	if (op->kind == UFI_FILL_POISON)
@@ -281,14 +333,15 @@ static int fill_run(struct ufi_task *task, struct ufi_range *r, const struct ufi
 	else
 		err = fill_claimed(task, r, op, start, end, done);
 	ufi_claim_end(task);
-	return err;
+	return err == -EEXIST ? fill_exists(task, r, op->kind, start) : err;
 }
 
 /*
  * Whoever has registered it.
  * spec: fill.7, fill.8, copy.2, continue.3, continue.5, continue.12, poison.3, poison.9
  */
-static int fill_locked(struct ufi_task *task, const struct ufi_op_fill *op, uint64_t *done)
+static int fill_locked(struct ufi_task *task, const struct ufi_op_fill *op, uint64_t *done,
+		       uint64_t *stuck)
 {
 	struct ufi_range *r;
 
@@ -301,27 +354,17 @@ static int fill_locked(struct ufi_task *task, const struct ufi_op_fill *op, uint
 		return -EINVAL;
 	if (op->kind == UFI_FILL_CONTINUE && !(r->mem->modes & UF_REGISTER_MODE_MINOR))
 		return -EINVAL;
-	return fill_run(task, r, op, done);
+	/* spec: hugetlb.3, hugetlb.4 */
+	if (op->kind == UFI_FILL_ZEROPAGE && !(r->mem->ioctls & 1u << UF_NR_ZEROPAGE))
+		return -EINVAL;
+	if (!uf_aligned(op->dst.start, r->page_size) || !uf_aligned(op->dst.end, r->page_size))
+		return -EINVAL;
+	return fill_run(task, r, op, done, stuck);
 }
 
 /*
- * Wait until the source can be read where the copy stopped, as the kernel's
- * own access would. It may be anywhere in the page at hand. spec: copy.5
- */
-static int fill_touch_source(struct ufi_task *task, const struct ufi_op_fill *op, uint64_t done)
-{
-	uint64_t page = task->mmu->page_size;
-	uint64_t at = op->src + done;
-	uint64_t last = at + page - 1;
-	int err = task->mmu->ops->touch(task->mmu, at, UF_PROT_READ, &task->saved);
-
-	if (!err && !uf_aligned(at, page))
-		err = task->mmu->ops->touch(task->mmu, last, UF_PROT_READ, &task->saved);
-	return err;
-}
-
-/*
- * Whether anybody waits is not asked.
+ * Whether anybody waits is not asked. Where the source cannot be read it is waited
+ * for, as the kernel's own access would. spec: copy.5
  * spec: fill.4, fill.11, copy.4, zeropage.2, continue.13, poison.10
  */
 int ufi_fill(struct ufi_task *task, struct ufi_ctx *ctx, const struct ufi_op_fill *op,
@@ -329,18 +372,20 @@ int ufi_fill(struct ufi_task *task, struct ufi_ctx *ctx, const struct ufi_op_fil
 {
 	struct ufi_mm *mm = ctx->mm;
 	unsigned round = 0;
+	uint64_t stuck;
 	int err = 0;
 
 	while (!err && op->dst.start + *done < op->dst.end) {
 		ufi_rwlock_read(task, &mm->registry);
+		stuck = op->src + *done;
 		/* Raised since it was asked first. spec: event.12 */
-		err = atomic_load(&ctx->changing) ? -EAGAIN : fill_locked(task, op, done);
+		err = atomic_load(&ctx->changing) ? -EAGAIN : fill_locked(task, op, done, &stuck);
 		ufi_rwlock_read_end(task, &mm->registry);
 		if (err == -EBUSY) {
 			ufi_claim_await(task, round++);
 			err = 0;
 		} else if (err == -EFAULT && op->kind == UFI_FILL_COPY) {
-			err = fill_touch_source(task, op, *done);
+			err = task->mmu->ops->touch(task->mmu, stuck, UF_PROT_READ, &task->saved);
 		}
 	}
 	/* Beyond the end of the object. spec: copy.7 */

@@ -47,10 +47,12 @@ void ufi_mm_forked(struct ufi_mm *mm)
 	for (uint32_t i = 0; i < table->n; i++) {
 		struct ufi_range *r = table->range[i];
 
-		if (r->life == UFI_RANGE_KEPT && !r->ctx && !r->shared)
+		if (r->life == UFI_RANGE_KEPT && !r->ctx && !r->shared) {
+			r->states->token = 0; /* the parent's */
 			table->range[n++] = r;
-		else
+		} else {
 			mm->mmu->ops->detach(mm->mmu, r, r->life == UFI_RANGE_GONE);
+		}
 	}
 	table->n = n;
 }

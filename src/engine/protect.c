@@ -22,8 +22,8 @@ struct protect_run {
 
 /*
  * Can a page that is not there be marked? Against any access never, there is none
- * to miss. Against writing: of an object always, otherwise only if the owner has
- * asked for it. spec: writeprotect.6, writeprotect.7, rwprotect.6
+ * to miss. Against writing the memory may say so, otherwise only if the owner has
+ * asked for it. spec: writeprotect.6, writeprotect.7, rwprotect.6, private.5
  */
 static bool protect_marks(const struct protect_run *run)
 {
@@ -31,7 +31,7 @@ static bool protect_marks(const struct protect_run *run)
 
 	if (run->flag == UFI_PAGE_RWP)
 		return false;
-	return r->shared || (atomic_load(&r->ctx->features) & UF_FEATURE_WP_UNPOPULATED);
+	return r->mem->marks || (atomic_load(&r->ctx->features) & UF_FEATURE_WP_UNPOPULATED);
 }
 
 /* Pages that are not there are closed, or will be filled as their state says. */
@@ -162,6 +162,10 @@ static int protect_step(struct ufi_task *task, const struct ufi_op_protect *op, 
 		return err;
 	if (!protect_takes(op, &p))
 		return -ENOENT;
+	/* spec: hugetlb.3 */
+	if (!uf_aligned(op->span.start, p.range->page_size) ||
+	    !uf_aligned(op->span.end, p.range->page_size))
+		return -EINVAL;
 	*found = true;
 	*at = p.vma.start;
 	run = protect_run_at(op, p.range, *at, p.vma.end);

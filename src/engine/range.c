@@ -178,9 +178,9 @@ void ufi_range_reap(struct ufi_mm *mm)
 	}
 }
 
-static uint64_t range_chunk(uint64_t len)
+static uint64_t range_chunk(uint64_t len, uint64_t page)
 {
-	uint64_t chunk = CHUNK_MIN;
+	uint64_t chunk = uf_max(CHUNK_MIN, page);
 
 	while (len / chunk > CHUNKS_MAX)
 		chunk *= 2;
@@ -213,7 +213,7 @@ static void range_init(struct ufi_range *r, struct ufi_ctx *ctx, const struct uf
 	r->life = UFI_RANGE_FRESH;
 	r->start = vma->start;
 	r->end = vma->end;
-	r->chunk = range_chunk(vma->end - vma->start);
+	r->chunk = range_chunk(vma->end - vma->start, vma->page_size);
 	r->mem = vma->mem;
 	r->page_size = vma->page_size;
 	r->offset = vma->offset;
@@ -263,6 +263,9 @@ static int range_split(struct ufi_mm *mm, uint64_t addr)
 
 	if (!low || low->start == addr)
 		return 0;
+	/* spec: hugetlb.7 */
+	if (!uf_aligned(addr, low->page_size))
+		return -EINVAL;
 	high = range_alloc(mm);
 	if (!high)
 		return -ENOMEM;

@@ -71,10 +71,21 @@ static bool register_drops(const struct ufi_range *r, uint64_t modes)
 }
 
 /*
- * In the kernel's order. The memory says which modes it can have, no feature is asked for.
- * spec: register.4, register.5, register.6, register.7, register.16, rwprotect.17, api.11, api.12
+ * The first mapping says how the span must begin, also where that lies in a
+ * hole before it. spec: hugetlb.1
  */
-static int register_check(const struct ufi_ctx *ctx, const struct ufi_piece *p, uint64_t modes)
+static int register_first(const struct ufi_piece *p, uint64_t at, const struct ufi_span *span)
+{
+	return at == span->start && !uf_aligned(at, p->vma.page_size) ? -EINVAL : 0;
+}
+
+/*
+ * In the kernel's order. The memory says which modes it can have, no feature is asked for.
+ * spec: register.4, register.5, register.6, register.7, register.16, rwprotect.17, api.11, api.12,
+ *	hugetlb.1
+ */
+static int register_check(const struct ufi_ctx *ctx, const struct ufi_piece *p, uint64_t modes,
+			  uint64_t end)
 {
 	if (!p->vma.mem || (modes & ~p->vma.mem->modes))
 		return -EINVAL;
@@ -84,6 +95,8 @@ static int register_check(const struct ufi_ctx *ctx, const struct ufi_piece *p, 
 		return -EINVAL; /* spec: async.8 */
 	if (!p->vma.maywrite)
 		return -EPERM;
+	if (p->vma.end == end && !uf_aligned(end, p->vma.page_size))
+		return -EINVAL;
 	if (p->range && p->range->ctx && (p->range->ctx != ctx || register_drops(p->range, modes)))
 		return -EBUSY;
 	return 0;
@@ -118,7 +131,9 @@ static int register_check_all(struct ufi_ctx *ctx, const struct ufi_op_register 
 		if (err == -ENOENT)
 			return at == op->span.start ? -EINVAL : 0;
 		if (!err)
-			err = register_check(ctx, &p, op->modes);
+			err = register_first(&p, at, &op->span);
+		if (!err)
+			err = register_check(ctx, &p, op->modes, op->span.end);
 		if (err)
 			return err;
 		*ioctls &= register_ioctls(p.vma.mem, op->modes);
@@ -206,7 +221,7 @@ int ufi_register(struct ufi_task *task, struct ufi_ctx *ctx, const struct ufi_op
 	return err;
 }
 
-/* spec: unregister.2, unregister.3 */
+/* spec: unregister.2, unregister.3, hugetlb.1 */
 static int unregister_check_all(struct ufi_ctx *ctx, const struct ufi_span *op)
 {
 	struct ufi_piece p;
@@ -217,12 +232,16 @@ static int unregister_check_all(struct ufi_ctx *ctx, const struct ufi_span *op)
 		err = ufi_piece_next(ctx->mm, at, op->end, &p);
 		if (err == -ENOENT)
 			return at == op->start ? -EINVAL : 0;
+		if (!err)
+			err = register_first(&p, at, op);
 		if (err)
 			return err;
 		if (p.range && p.range->ctx && p.range->ctx != ctx)
 			return -EINVAL;
 		/* spec: async.10 */
 		if (!p.vma.mem || (!p.range && p.vma.mem->only_tracks))
+			return -EINVAL;
+		if (p.vma.end == op->end && !uf_aligned(op->end, p.vma.page_size))
 			return -EINVAL;
 		at = p.vma.end;
 	}

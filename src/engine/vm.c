@@ -103,36 +103,40 @@ void ufi_vm_arrive(struct ufi_mm *mm, uint64_t start, uint64_t end)
  */
 static uint8_t vm_discarded(const struct ufi_range *r, uint8_t state, bool only_here)
 {
-	uint8_t marker = r->object ? state & UFI_PAGE_WP : 0;
+	uint8_t marker = r->mem->marks ? state & UFI_PAGE_WP : 0;
 
-	if (ufi_page_kind(state) == UFI_PAGE_POISON && !only_here)
+	/* A page that is there leaves a mark only where writes are watched. */
+	if (!(r->modes & UF_REGISTER_MODE_WP) && ufi_page_open(r, state) && !r->mem->marks_asleep)
+		marker = 0;
+	if (ufi_page_kind(state) == UFI_PAGE_POISON && !only_here && !r->mem->heals)
 		return state;
 	if (!ufi_range_armed(r) || ufi_page_kind(state) == UFI_PAGE_UNKNOWN)
 		return (uint8_t)(UFI_PAGE_UNKNOWN | marker);
 	return (uint8_t)(UFI_PAGE_MISSING | marker);
 }
 
-/*
- * Of an object only a mapping for minor faults has to know that it has lost a
- * page that the object keeps; or one in which that ends the page's protection.
- */
-static bool vm_discards(const struct ufi_range *r, bool only_here)
+/* Of a page that is there, while it goes. */
+static uint8_t vm_discarding(const struct ufi_range *r, uint8_t state)
 {
-	const uint64_t keen = UF_REGISTER_MODE_MINOR | UF_REGISTER_MODE_RWP;
-
-	return !r->shared || !only_here || (r->modes & keen) || atomic_load(&r->states->poisoned);
+	if (!(r->modes & UF_REGISTER_MODE_WP) && !r->mem->marks_asleep)
+		state &= (uint8_t)~UFI_PAGE_WP;
+	return (uint8_t)((state & ~UFI_PAGE_KIND) | UFI_PAGE_MISSING);
 }
 
 /*
  * In an armed range what goes is closed first: nobody may read zeros in between.
- * What else is said of the pages stays until they are gone, as they may not go.
+ * What the object keeps comes back silently, or by a minor fault. What else is said
+ * of the pages stays until they are gone, as they may not go.
  */
 int ufi_vm_discard(struct ufi_task *task, struct ufi_range *r, bool only_here)
 {
 	uint64_t page = r->page_size;
 
-	if (!ufi_range_armed(r) || !vm_discards(r, only_here))
+	if (!ufi_range_armed(r)) {
+		/* The machine may close it for a while. */
+		vm_note(task->mm, UFI_CHANGE_PROTECT, r->start, r->end);
 		return 0;
+	}
 	vm_note(task->mm, UFI_CHANGE_DISCARD, r->start, r->end);
 	for (uint64_t at = r->start; at < r->end; at += page) {
 		uint64_t run = at;
@@ -149,8 +153,7 @@ int ufi_vm_discard(struct ufi_task *task, struct ufi_range *r, bool only_here)
 		for (; at < run; at += page) {
 			uint8_t now = atomic_load(ufi_page_state(r, at));
 
-			atomic_store(ufi_page_state(r, at),
-				     (uint8_t)((now & ~UFI_PAGE_KIND) | UFI_PAGE_MISSING));
+			atomic_store(ufi_page_state(r, at), vm_discarding(r, now));
 		}
 		at -= page;
 	}
@@ -164,7 +167,7 @@ int ufi_vm_discarded(struct ufi_task *task, struct ufi_range *r, bool only_here)
 	bool armed = ufi_range_armed(r);
 	int err;
 
-	if (armed ? !vm_discards(r, only_here) : !(r->states->mixed || r->states->poisoned))
+	if (!armed && !(r->states->mixed || r->states->poisoned))
 		return 0;
 	if (!armed)
 		vm_note(task->mm, UFI_CHANGE_PROTECT, r->start, r->end);

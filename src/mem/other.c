@@ -12,4 +12,5 @@ const struct uf_mem_ops uf_mem_other = {
 	.modes = UF_REGISTER_MODE_WP,
 	.ioctls = 1u << UF_NR_COPY | 1u << UF_NR_ZEROPAGE | 1u << UF_NR_POISON,
 	.only_tracks = true,
+	.marks = true,
 };

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Shared memory. The object behind the mapping may get pages by other doors
- * (another mapping, write(2)), so whether a page exists is asked of the
- * machine each time and never remembered.
+ * Shared memory, and private mappings of it. The object behind the mapping may
+ * get pages by other doors (another mapping, write(2)), so whether a page exists
+ * is asked of the machine each time and never remembered.
  */
 #include "mem/mem.h"
 #include "userfault/uapi.h"
@@ -34,6 +34,7 @@ const struct uf_mem_ops uf_mem_shmem = {
 	.modes = UF_REGISTER_MODE_MISSING | UF_REGISTER_MODE_WP | UF_REGISTER_MODE_MINOR |
 		 UF_REGISTER_MODE_RWP,
 	.ioctls = 1u << UF_NR_COPY | 1u << UF_NR_ZEROPAGE | 1u << UF_NR_POISON | 1u << UF_NR_MOVE,
+	.marks = true,
 	.find = shmem_find,
 	.copy = shmem_copy,
 	.zero = shmem_zero,

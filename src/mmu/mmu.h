@@ -170,7 +170,7 @@ struct uf_mmu_ops {
 	bool (*accessible)(struct uf_mmu *mmu, uint64_t addr, uint32_t access);
 
 	/*
-	 * For objects (shared memory): vec[i] = 1 if page i is in the page cache.
+	 * For mappings of objects: vec[i] = 1 if page i is in the page cache.
 	 */
 	int (*cached)(struct uf_mmu *mmu, struct ufi_range *r, uint64_t addr, uint64_t len,
 		      uint8_t *vec);
@@ -185,7 +185,7 @@ struct uf_mmu_ops {
 	int64_t (*write)(struct uf_mmu *mmu, struct ufi_range *r, uint64_t addr, uint64_t len,
 			 uint64_t src);
 
-	/* The same with zeros. Anonymous memory needs no page for it. */
+	/* The same with zeros, for mappings of objects. Anonymous memory needs no page for it. */
 	int64_t (*write_zero)(struct uf_mmu *mmu, struct ufi_range *r, uint64_t addr, uint64_t len);
 
 	/* Closed pages lose the content that write gave them. */

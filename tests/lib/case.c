@@ -25,6 +25,9 @@
 /* libc may keep a mapping or two for itself; a sanitizer keeps many. */
 #define CASE_MAPS_TOLERANCE (T_SANITIZED ? 100000 : 3)
 
+/* Tests that run side by side use no more of them. */
+#define CASE_HUGE_PAGES 32
+
 static int case_fds_before;
 static int case_maps_before;
 
@@ -142,10 +145,41 @@ static void case_warm_backend(struct t *t)
 	t_close(t, uf);
 }
 
+/* The number behind KEY, which a line begins with. */
+static size_t case_number(const char *path, const char *key)
+{
+	FILE *f = fopen(path, "re");
+	char line[128];
+	bool found = false;
+
+	while (f && !found && fgets(line, sizeof(line), f))
+		found = !strncmp(line, key, strlen(key));
+	if (f)
+		fclose(f);
+	return found ? strtoul(line + strlen(key), NULL, 10) : 0;
+}
+
+/* Of the size that there is without asking for another; the tests need a few of them. */
+static size_t case_huge_page(void)
+{
+	size_t kb = case_number("/proc/meminfo", "Hugepagesize:");
+
+	if (case_number("/proc/sys/vm/nr_hugepages", "") +
+		    case_number("/proc/sys/vm/nr_overcommit_hugepages", "") <
+	    CASE_HUGE_PAGES)
+		t_skip("no huge pages, or too few: see vm.nr_hugepages");
+	CHECK(kb);
+	return kb * 1024;
+}
+
 void t_case_begin(struct t *t, const struct t_target *target)
 {
 	t->target = target;
 	t->page = (size_t)sysconf(_SC_PAGESIZE);
+	if (t_huge(t)) {
+		t_needs_linux(); /* an emulator does not tell whose pages are huge */
+		t->page = case_huge_page();
+	}
 	mallopt(M_ARENA_MAX, 1);
 	t_access_install(); /* before the engine, which passes on what is not its own */
 	case_warm_threads();
@@ -170,7 +204,8 @@ void t_case_end(struct t *t)
 	fds = case_count_fds();
 	maps = case_count_maps();
 	CHECK_EQ(fds, case_fds_before);
-	if (maps > case_maps_before + CASE_MAPS_TOLERANCE)
+	/* The second mappings of huge pages need addresses, which are kept. */
+	if (maps > case_maps_before + CASE_MAPS_TOLERANCE + (t_huge(t) ? 4 : 0))
 		t_fail(__FILE__, __LINE__, "%d mappings are left behind", maps - case_maps_before);
 	if (waitpid(-1, NULL, WNOHANG) != -1 || errno != ECHILD)
 		t_fail(__FILE__, __LINE__, "a child is left behind");
@@ -252,28 +287,54 @@ void t_adopt(struct t *t, void *addr, size_t len, int fd)
 	t->maps[t->nmaps++].fd = fd;
 }
 
+static int case_object(enum t_mem mem, size_t len)
+{
+	int fd = memfd_create("conform", MFD_CLOEXEC | (t_mem_huge(mem) ? MFD_HUGETLB : 0));
+
+	if (fd < 0 && t_mem_huge(mem))
+		t_skip("no huge pages here: %s", strerror(errno));
+	CHECK(fd >= 0);
+	CHECK_EQ(ftruncate(fd, (off_t)len), 0);
+	return fd;
+}
+
+/*
+ * LEN bytes at ADDR. Tests that run beside this one use the same pool of huge
+ * pages, and will be done with them.
+ */
+static char *case_map_at(char *addr, enum t_mem mem, size_t len, int fd)
+{
+	int flags = MAP_FIXED | (t_mem_shared(mem) ? MAP_SHARED : MAP_PRIVATE) |
+		    (fd < 0 ? MAP_ANONYMOUS : 0) | (mem == T_HUGETLB_PRIVATE ? MAP_HUGETLB : 0);
+	char *got = MAP_FAILED;
+
+	for (int i = 0; got == MAP_FAILED && i < (t_mem_huge(mem) ? CASE_PATIENCE_MS : 1); i++) {
+		if (i)
+			t_sleep_ms(1);
+		got = mmap(addr, len, PROT_READ | PROT_WRITE, flags, fd, 0);
+		if (got == MAP_FAILED && errno != ENOMEM)
+			break;
+	}
+	if (got == MAP_FAILED && t_mem_huge(mem))
+		t_skip("no huge pages to be had: see vm.nr_hugepages");
+	return got;
+}
+
 char *t_map_of(struct t *t, enum t_mem mem, size_t npages)
 {
-	int flags = mem == T_ANON     ? MAP_PRIVATE | MAP_ANONYMOUS
-		    : mem == T_SHARED ? MAP_SHARED | MAP_ANONYMOUS
-				      : MAP_SHARED;
 	size_t len = npages * t->page;
-	int fd = -1;
-	char *addr;
+	size_t all = len + 3 * t->page;
+	char *addr = mmap(NULL, all, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char *start;
 
 	/* Alone between two pages of nothing, so that it never merges with a neighbour. */
-	addr = mmap(NULL, len + 2 * t->page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	CHECK(addr != MAP_FAILED);
-	if (mem == T_MEMFD) {
-		fd = memfd_create("conform", MFD_CLOEXEC);
-		CHECK(fd >= 0);
-		CHECK_EQ(ftruncate(fd, (off_t)len), 0);
-	}
-	t_adopt(t, mmap(addr + t->page, len, PROT_READ | PROT_WRITE, flags | MAP_FIXED, fd, 0), len,
-		fd);
-	CHECK_EQ(munmap(addr, t->page), 0);
-	CHECK_EQ(munmap(addr + t->page + len, t->page), 0);
-	return addr + t->page;
+	start = (char *)(((uintptr_t)addr + 2 * t->page - 1) & ~(t->page - 1));
+	t_adopt(t, start, len, t_mem_file(mem) ? case_object(mem, len) : -1);
+	CHECK(case_map_at(start, mem, len, t_map_fd(t, start)) == start);
+	CHECK_EQ(munmap(addr, (size_t)(start - addr)), 0);
+	CHECK_EQ(munmap(start + len, (size_t)(addr + all - (start + len))), 0);
+	return start;
 }
 
 char *t_map(struct t *t, size_t npages)
@@ -335,6 +396,14 @@ void t_fill(struct t *t, struct uf *uf, char *addr, int byte, uint64_t mode)
 	free(src);
 }
 
+void t_zero(struct t *t, struct uf *uf, char *addr, size_t len)
+{
+	for (size_t at = 0; t_huge(t) && at < len; at += t->page)
+		t_fill(t, uf, addr + at, 0, 0);
+	if (!t_huge(t))
+		CHECK_RET(uf_zeropage(uf, addr, len, 0, NULL), 0);
+}
+
 void t_register_mode(struct uf *uf, void *addr, size_t len, uint64_t mode)
 {
 	CHECK_RET(uf_register(uf, addr, len, mode, NULL), 0);
@@ -350,10 +419,13 @@ char *t_registered_mode(struct t *t, struct uf *uf, size_t npages, uint64_t mode
 
 char *t_twin(struct t *t, char *addr, size_t npages)
 {
+	int fd = t_map_fd(t, addr);
 	char *twin;
 
-	t_needs_linux();
-	twin = mremap(addr, 0, npages * t->page, MREMAP_MAYMOVE);
+	if (fd < 0)
+		t_needs_linux();
+	twin = fd < 0 ? mremap(addr, 0, npages * t->page, MREMAP_MAYMOVE)
+		      : mmap(NULL, npages * t->page, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	t_adopt(t, twin, npages * t->page, -1);
 	return twin;
 }
@@ -383,7 +455,7 @@ struct uf *t_open_mode(struct t *t, uint64_t modes, uint64_t features)
 	if (modes & UF_REGISTER_MODE_WP && t->target->mem != T_ANON)
 		needs |= UF_FEATURE_WP_HUGETLBFS_SHMEM;
 	if (modes & UF_REGISTER_MODE_MINOR)
-		needs |= UF_FEATURE_MINOR_SHMEM;
+		needs |= t_huge(t) ? UF_FEATURE_MINOR_HUGETLBFS : UF_FEATURE_MINOR_SHMEM;
 	if (modes & UF_REGISTER_MODE_RWP)
 		needs |= UF_FEATURE_RWP;
 	t_needs_features(t, needs);

@@ -28,9 +28,12 @@
 
 /* Kinds of memory. */
 enum t_mem {
-	T_ANON,	  /* private anonymous */
-	T_MEMFD,  /* a memfd, mapped shared */
-	T_SHARED, /* MAP_SHARED | MAP_ANONYMOUS */
+	T_ANON,		   /* private anonymous */
+	T_MEMFD,	   /* a memfd, mapped shared */
+	T_SHARED,	   /* MAP_SHARED | MAP_ANONYMOUS */
+	T_PRIVATE_FILE,	   /* a memfd, mapped private */
+	T_HUGETLB,	   /* a memfd of huge pages, mapped shared */
+	T_HUGETLB_PRIVATE, /* MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB */
 };
 
 /* Where a test is run. */
@@ -48,9 +51,14 @@ enum t_where {
 	T_ALL = 0,
 	T_ONCE = 1,	    /* the memory does not matter */
 	T_PRIVATE = 2,	    /* private anonymous memory only */
-	T_OBJECT = 4,	    /* shared memory of either kind */
-	T_FILE = 8,	    /* memfd only: the size of the object matters */
+	T_OBJECT = 4,	    /* memory that is mapped shared, of any kind */
+	T_FILE = 8,	    /* with a descriptor only: the size of the object matters */
 	T_KERNEL_ONLY = 16, /* see spec/differences.md */
+	T_OWN = 32,	    /* private memory: pages belong to the mapping */
+	T_BACKED = 64,	    /* an object is behind it, mapped shared or private */
+	T_SMALL = 256,	    /* not with huge pages */
+	T_HUGE = 512,	    /* with huge pages only */
+	T_COPIED = 128,	    /* private mappings of objects only */
 };
 
 struct t;
@@ -135,6 +143,39 @@ void t_result(const char *file, int line, const char *what, long long got, long 
 #define CHECK_EQ(got, want) t_equal(__FILE__, __LINE__, #got, (long long)(got), (long long)(want))
 #define CHECK_RET(got, want) t_result(__FILE__, __LINE__, #got, (long long)(got), (long long)(want))
 
+/* Do pages of such memory go into an object, for all its mappings to see? */
+static inline bool t_mem_shared(enum t_mem mem)
+{
+	return mem == T_MEMFD || mem == T_SHARED || mem == T_HUGETLB;
+}
+
+static inline bool t_mem_huge(enum t_mem mem)
+{
+	return mem == T_HUGETLB || mem == T_HUGETLB_PRIVATE;
+}
+
+static inline bool t_mem_file(enum t_mem mem)
+{
+	return mem == T_MEMFD || mem == T_PRIVATE_FILE || mem == T_HUGETLB;
+}
+
+static inline bool t_shared(const struct t *t)
+{
+	return t_mem_shared(t->target->mem);
+}
+
+/* Is there an object behind it, whose pages can be mapped? */
+static inline bool t_backed(const struct t *t)
+{
+	return t->target->mem != T_ANON && t->target->mem != T_HUGETLB_PRIVATE;
+}
+
+/* Pages are huge, few, and cannot be had by ZEROPAGE. */
+static inline bool t_huge(const struct t *t)
+{
+	return t_mem_huge(t->target->mem);
+}
+
 static inline bool t_engine(const struct t *t)
 {
 	return t->target->backend == UF_BACKEND_ENGINE;
@@ -162,7 +203,7 @@ ssize_t t_read_raw(struct uf *uf, void *buf, size_t len);
 
 char *t_map(struct t *t, size_t npages);
 char *t_map_of(struct t *t, enum t_mem mem, size_t npages);
-/* The descriptor of a T_MEMFD map. */
+/* The descriptor of a map that has one. */
 int t_map_fd(struct t *t, const char *addr);
 /* Ordinary memory for arguments, at least a page on each side of which is not mapped. */
 char *t_buffer(struct t *t, size_t npages);
@@ -173,12 +214,14 @@ char *t_registered(struct t *t, struct uf *uf, size_t npages);
 void t_register(struct uf *uf, void *addr, size_t len);
 void t_register_mode(struct uf *uf, void *addr, size_t len, uint64_t mode);
 char *t_registered_mode(struct t *t, struct uf *uf, size_t npages, uint64_t mode);
-/* A second mapping of the object of a map. Before any of the first is registered. */
+/* A second mapping, a shared one, of the object of a map. Before any of the first is registered. */
 char *t_twin(struct t *t, char *addr, size_t npages);
 /* Does every byte have this value? Touches. */
 bool t_is_filled(const char *addr, size_t len, int byte);
 /* Fill one page with a byte by COPY; it must succeed. */
 void t_fill(struct t *t, struct uf *uf, char *addr, int byte, uint64_t mode);
+/* Fill pages with zeros, by ZEROPAGE where the memory has it, else by COPY; it must succeed. */
+void t_zero(struct t *t, struct uf *uf, char *addr, size_t len);
 
 /* --- What has to be there: else the test is skipped, on the kernel, or fails, on the engine --- */
 

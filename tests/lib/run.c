@@ -16,6 +16,9 @@ static const struct t_target run_targets[] = {
 	{"kernel/anon", UF_BACKEND_KERNEL, T_ANON, 0, 0, true},
 	{"kernel/memfd", UF_BACKEND_KERNEL, T_MEMFD, 0, 0, false},
 	{"kernel/shared", UF_BACKEND_KERNEL, T_SHARED, 0, 0, false},
+	{"kernel/private", UF_BACKEND_KERNEL, T_PRIVATE_FILE, 0, 0, false},
+	{"kernel/hugetlb", UF_BACKEND_KERNEL, T_HUGETLB, 0, 0, false},
+	{"kernel/hugetlb-private", UF_BACKEND_KERNEL, T_HUGETLB_PRIVATE, 0, 0, false},
 	{"engine/anon/mprotect+procmem", UF_BACKEND_ENGINE, T_ANON, UF_TRAP_CHOICE_MPROTECT,
 	 UF_FILL_CHOICE_PROCMEM, true},
 	{"engine/anon/mprotect+mremap", UF_BACKEND_ENGINE, T_ANON, UF_TRAP_CHOICE_MPROTECT,
@@ -30,6 +33,11 @@ static const struct t_target run_targets[] = {
 	 UF_FILL_CHOICE_ALIAS, false},
 	{"engine/anon/auto", UF_BACKEND_ENGINE, T_ANON, 0, 0, false},
 	{"engine/memfd/auto", UF_BACKEND_ENGINE, T_MEMFD, 0, 0, false},
+	{"engine/private/auto", UF_BACKEND_ENGINE, T_PRIVATE_FILE, 0, 0, false},
+	{"engine/hugetlb/auto", UF_BACKEND_ENGINE, T_HUGETLB, 0, 0, false},
+	{"engine/hugetlb-private/auto", UF_BACKEND_ENGINE, T_HUGETLB_PRIVATE, 0, 0, false},
+	{"engine/hugetlb-private/mremap", UF_BACKEND_ENGINE, T_HUGETLB_PRIVATE,
+	 UF_TRAP_CHOICE_MPROTECT, UF_FILL_CHOICE_MREMAP, false},
 };
 
 #define RUN_TARGETS (sizeof(run_targets) / sizeof(*run_targets))
@@ -65,9 +73,19 @@ static bool run_wants_target(const struct t_case *c, const struct t_target *targ
 		return false;
 	if ((c->where & T_PRIVATE) && target->mem != T_ANON)
 		return false;
-	if ((c->where & T_OBJECT) && target->mem == T_ANON)
+	if ((c->where & T_OBJECT) && !t_mem_shared(target->mem))
 		return false;
-	return !(c->where & T_FILE) || target->mem == T_MEMFD;
+	if ((c->where & T_OWN) && t_mem_shared(target->mem))
+		return false;
+	if ((c->where & T_BACKED) && (target->mem == T_ANON || target->mem == T_HUGETLB_PRIVATE))
+		return false;
+	if ((c->where & T_SMALL) && t_mem_huge(target->mem))
+		return false;
+	if ((c->where & T_HUGE) && !t_mem_huge(target->mem))
+		return false;
+	if ((c->where & T_COPIED) && target->mem != T_PRIVATE_FILE)
+		return false;
+	return !(c->where & T_FILE) || t_mem_file(target->mem);
 }
 
 static bool run_has_clause(const char *clauses, const char *wanted)

@@ -6,8 +6,9 @@
 	(UINT64_C(1) << UF_NR_API | UINT64_C(1) << UF_NR_REGISTER | UINT64_C(1) << UF_NR_UNREGISTER)
 #define API_ENGINE                                                                                 \
 	(UF_FEATURE_PAGEFAULT_FLAG_WP | UF_FEATURE_EVENT_REMAP | UF_FEATURE_EVENT_REMOVE |         \
-	 UF_FEATURE_MISSING_SHMEM | UF_FEATURE_EVENT_UNMAP | UF_FEATURE_SIGBUS |                   \
-	 UF_FEATURE_THREAD_ID | UF_FEATURE_MINOR_SHMEM | UF_FEATURE_EXACT_ADDRESS |                \
+	 UF_FEATURE_MISSING_HUGETLBFS | UF_FEATURE_MISSING_SHMEM | UF_FEATURE_EVENT_UNMAP |        \
+	 UF_FEATURE_SIGBUS | UF_FEATURE_THREAD_ID | UF_FEATURE_MINOR_HUGETLBFS |                   \
+	 UF_FEATURE_MINOR_SHMEM | UF_FEATURE_EXACT_ADDRESS | UF_FEATURE_WP_HUGETLBFS_SHMEM |       \
 	 UF_FEATURE_WP_UNPOPULATED | UF_FEATURE_POISON | UF_FEATURE_WP_ASYNC | UF_FEATURE_MOVE)
 /* Of Linux since 7.3, and of the engine; the second one needs the first. */
 #define API_NEWER (UF_FEATURE_RWP | UF_FEATURE_RWP_ASYNC)
@@ -278,11 +279,11 @@ static void api_more_advertisements(struct t *t)
 		t_is_protected(t, uf, addr);
 		t_poison(uf, addr + page, page);
 		t_is_poisoned(t, addr + page);
-		if (t->target->mem != T_ANON) {
+		if (t_backed(t)) {
 			CHECK_RET(uf_unregister(uf, addr, 2 * page), 0);
 			t_register_mode(uf, addr, 2 * page, UF_REGISTER_MODE_MINOR);
 			CHECK_RET(uf_madvise(addr, page, MADV_DONTNEED), 0);
-			t_is_minor(t, uf, addr, T_MARK);
+			t_is_minor(t, uf, addr, t_shared(t) ? T_MARK : 0);
 		}
 	}
 }
@@ -322,7 +323,7 @@ const struct t_case api_cases[] = {
 	CASE("api.8", api_lacking_request, T_ONCE),
 	CASE("api.9, api.3", api_event_fork, T_ONCE),
 	CASE("api.10, api.3", api_unwritable, T_ONCE),
-	CASE("api.11", api_advertisements, T_OBJECT),
+	CASE("api.11", api_advertisements, T_BACKED),
 	CASE("api.12", api_more_advertisements, T_ALL),
 	{0},
 };

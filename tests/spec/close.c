@@ -16,7 +16,7 @@ static void close_ordinary(struct t *t)
 	CHECK_EQ(t_access(addr + t->page, T_READ).sig, 0);
 	CHECK(t_is_filled(addr + t->page, t->page, 0));
 	t_register(other, addr, 3 * t->page);
-	CHECK_RET(uf_zeropage(other, addr + 2 * t->page, t->page, 0, NULL), 0);
+	t_zero(t, other, addr + 2 * t->page, t->page);
 	t_close(t, other);
 	memset(addr, 7, 3 * t->page);
 	CHECK(t_is_filled(addr, 3 * t->page, 7));
@@ -169,9 +169,9 @@ const struct t_case close_cases[] = {
 	CASE("close.2, read.6", close_releases_lost, T_ALL),
 	CASE("close.3", close_descriptor, T_ONCE),
 	CASE("close.4", close_process, T_ALL),
-	CASE("close.5", close_duplicate, T_ALL | T_KERNEL_ONLY),
+	CASE("close.5", close_duplicate, T_ALL | T_KERNEL_ONLY | T_SMALL),
 	CASE("close.6", close_protected, T_ALL),
-	CASE("close.6", close_minor, T_OBJECT),
+	CASE("close.6", close_minor, T_BACKED),
 	CASE("close.7", close_poisoned, T_ALL),
 	{0},
 };

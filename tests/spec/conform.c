@@ -36,6 +36,8 @@ static const struct t_suite suites[] = {
 	{"event", event_cases},
 	{"event", event_remap_cases},
 	{"event", event_wait_cases},
+	{"private", private_cases},
+	{"hugetlb", hugetlb_cases},
 	{NULL, NULL},
 };
 

@@ -32,7 +32,7 @@ static void copy_source_range(struct t *t)
 	copy_check(t, uf, addr + 3 * page, last, page, 0, -EINVAL, FILL_KEPT);
 	copy_check(t, uf, addr + 3 * page, last - 5, page, 0, -EINVAL, FILL_KEPT);
 	copy_check(t, uf, addr + 3 * page, src, 0, 0, -EINVAL, FILL_KEPT);
-	copy_check(t, uf, addr + 3 * page, src, page / 2, 0, -EINVAL, FILL_KEPT);
+	copy_check(t, uf, addr + 3 * page, src, 2048, 0, -EINVAL, FILL_KEPT);
 }
 
 static void copy_write_protect(struct t *t)
@@ -60,7 +60,7 @@ static void copy_exists(struct t *t)
 	CHECK_EQ(addr[page], 0); /* read before: the zero page of private memory */
 	t_register(uf, addr, 5 * page);
 	t_fill(t, uf, addr + 2 * page, 3, 0);
-	CHECK_RET(uf_zeropage(uf, addr + 3 * page, page, 0, NULL), 0);
+	t_zero(t, uf, addr + 3 * page, page);
 	memset(src, 9, page);
 	for (size_t i = 0; i < 4; i++)
 		copy_check(t, uf, addr + i * page, src, page, 0, -EEXIST, -EEXIST);
@@ -212,18 +212,17 @@ static void copy_beyond_end(struct t *t)
 	copy_check(t, uf, addr + 2 * page, NULL, page, 0, 0, (int64_t)page);
 }
 
-#define COPY_ATOMIC_PAGES 200
-
 static struct {
 	char *addr;
 	size_t page;
+	size_t npages;
 	_Atomic int bad;
 } copy_watch;
 
 /* Touch each page at its end first, and see at once whether all of it is there. */
 static void copy_watcher(void *arg)
 {
-	for (size_t i = 0; i < COPY_ATOMIC_PAGES; i++) {
+	for (size_t i = 0; i < copy_watch.npages; i++) {
 		const volatile char *p = copy_watch.addr + i * copy_watch.page;
 
 		for (size_t at = copy_watch.page; at > 0; at -= 64)
@@ -238,9 +237,10 @@ static void copy_whole_pages(struct t *t)
 	struct t_thread th;
 
 	copy_watch.page = t->page;
-	copy_watch.addr = t_registered(t, uf, COPY_ATOMIC_PAGES);
+	copy_watch.npages = t_huge(t) ? 8 : 200;
+	copy_watch.addr = t_registered(t, uf, copy_watch.npages);
 	t_thread_call(t, &th, copy_watcher, NULL);
-	for (size_t i = 0; i < COPY_ATOMIC_PAGES; i += 2)
+	for (size_t i = 0; i < copy_watch.npages; i += 2)
 		copy_check(t, uf, copy_watch.addr + i * t->page, NULL, 2 * t->page, 0, 0,
 			   2 * (int64_t)t->page);
 	t_thread_join(t, &th, 0);
@@ -254,9 +254,7 @@ static void copy_into_object(struct t *t)
 	char *addr = t_map(t, 3);
 	char *twin;
 
-	t_needs_linux();
-	twin = mremap(addr, 0, 3 * page, MREMAP_MAYMOVE);
-	t_adopt(t, twin, 3 * page, -1);
+	twin = t_twin(t, addr, 3);
 	t_register(uf, addr, 3 * page);
 	t_fill(t, uf, addr, 1, 0);
 	CHECK(t_is_filled(twin, page, 1));
@@ -390,7 +388,7 @@ static void copy_over_poison(struct t *t)
 	size_t page = t->page;
 	char *addr;
 
-	if (t->target->mem != T_ANON)
+	if (t_shared(t))
 		t_needs_linux(); /* MADV_REMOVE */
 	t_needs_old_rule(t, "COPY refuses a poisoned page");
 	t_needs_features(t, UF_FEATURE_POISON);
@@ -404,8 +402,7 @@ static void copy_over_poison(struct t *t)
 	t_is_protected(t, uf, addr + 2 * page);
 	/* A source that is poisoned cannot be read. */
 	t_poison(uf, addr + 3 * page, page);
-	CHECK_RET(uf_madvise(addr, page, t->target->mem == T_ANON ? MADV_DONTNEED : MADV_REMOVE),
-		  0);
+	CHECK_RET(uf_madvise(addr, page, t_shared(t) ? MADV_REMOVE : MADV_DONTNEED), 0);
 	copy_check(t, uf, addr, addr + 3 * page, page, 0, -EFAULT, -EFAULT);
 	copy_check(t, uf, addr, addr + 2 * page, 2 * page, 0, -EAGAIN, (int64_t)page);
 }
@@ -421,8 +418,8 @@ const struct t_case copy_cases[] = {
 	CASE("copy.7", copy_beyond_end, T_FILE),
 	CASE("copy.8", copy_whole_pages, T_ALL),
 	CASE("copy.9", copy_into_object, T_OBJECT),
-	CASE("copy.10", copy_private, T_PRIVATE),
-	CASE("copy.11", copy_source_first, T_ALL),
+	CASE("copy.10", copy_private, T_OWN),
+	CASE("copy.11", copy_source_first, T_SMALL),
 	CASE("copy.12, fault.15", copy_protected, T_ALL),
 	CASE("copy.13", copy_over_protection, T_ALL),
 	CASE("copy.14, copy.4", copy_over_poison, T_ALL),

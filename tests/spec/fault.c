@@ -72,7 +72,7 @@ static void fault_write_only(struct t *t)
 	CHECK_EQ(th.outcome.value, 0x31);
 	t_thread_access(t, &th, addr + t->page, T_WRITE);
 	t_fault_at(uf, addr + t->page, UF_PAGEFAULT_FLAG_WRITE);
-	CHECK_RET(uf_zeropage(uf, addr + t->page, t->page, 0, NULL), 0);
+	t_zero(t, uf, addr + t->page, t->page);
 	t_thread_join(t, &th, 0);
 	t_message_none(uf);
 }
@@ -193,9 +193,7 @@ static void fault_object_page(struct t *t)
 	char *addr = t_map(t, 3);
 	char *twin;
 
-	t_needs_linux();
-	twin = mremap(addr, 0, 3 * t->page, MREMAP_MAYMOVE);
-	t_adopt(t, twin, 3 * t->page, -1);
+	twin = t_twin(t, addr, 3);
 	twin[t->page] = 4; /* before */
 	t_register(uf, addr, 3 * t->page);
 	twin[2 * t->page] = 5; /* after */
@@ -205,7 +203,7 @@ static void fault_object_page(struct t *t)
 	addr[2 * t->page] = 6;
 	CHECK_EQ(twin[2 * t->page], 6);
 	t_message_none(uf);
-	CHECK_RET(uf_zeropage(uf, addr, t->page, 0, NULL), 0);
+	t_zero(t, uf, addr, t->page);
 }
 
 #define FAULT_SWAP_PAGES 2048
@@ -290,16 +288,16 @@ static void fault_sigbus(struct t *t)
 static struct {
 	struct t *t;
 	struct uf *uf;
+	char *src;
 	int calls;
 } fault_inline;
 
 static void fault_inline_handler(int sig, siginfo_t *info, void *uc)
 {
 	char *page = (char *)((uintptr_t)info->si_addr & ~(uintptr_t)(fault_inline.t->page - 1));
-	static char src[65536];
 
-	memset(src, 0x42, fault_inline.t->page);
-	CHECK_RET(uf_copy(fault_inline.uf, page, src, fault_inline.t->page, 0, NULL), 0);
+	CHECK_RET(uf_copy(fault_inline.uf, page, fault_inline.src, fault_inline.t->page, 0, NULL),
+		  0);
 	fault_inline.calls++;
 }
 
@@ -313,6 +311,8 @@ static void fault_sigbus_inline_child(struct t *t, void *arg)
 	CHECK_EQ(sigaction(SIGBUS, &act, NULL), 0);
 	fault_inline.t = t;
 	fault_inline.uf = t_open(t, 0, UF_FEATURE_SIGBUS);
+	fault_inline.src = t_buffer(t, 1);
+	memset(fault_inline.src, 0x42, t->page);
 	addr = t_registered(t, fault_inline.uf, 4);
 	for (size_t i = 0; i < 4; i++)
 		CHECK_EQ(((volatile char *)addr)[i * t->page + i], 0x42);
@@ -355,7 +355,8 @@ static void fault_beyond_end(struct t *t)
 	if (t_engine(t)) { /* difference 19 */
 		t_thread_access(t, &th, addr + 2 * t->page + 9, T_READ);
 		t_fault_at(uf, addr + 2 * t->page, 0);
-		CHECK_RET(uf_zeropage(uf, addr + 2 * t->page, t->page, 0, NULL), -EFAULT);
+		CHECK_RET(uf_copy(uf, addr + 2 * t->page, t_buffer(t, 1), t->page, 0, NULL),
+			  -EFAULT);
 		t_thread_blocked(&th);
 		CHECK_RET(uf_unregister(uf, addr, 3 * t->page), 0);
 		t_thread_join(t, &th, SIGBUS);
@@ -620,7 +621,7 @@ static void fault_present(struct t *t)
 	addr[0] = 1;
 	t_register(uf, addr, 4 * page);
 	t_fill(t, uf, addr + page, 2, 0);
-	CHECK_RET(uf_zeropage(uf, addr + 2 * page, 2 * page, 0, NULL), 0);
+	t_zero(t, uf, addr + 2 * page, 2 * page);
 	for (size_t i = 0; i < 4; i++) {
 		CHECK_EQ(t_access(addr + i * page, T_READ).sig, 0);
 		CHECK_EQ(t_access(addr + i * page, T_WRITE).sig, 0);
@@ -759,14 +760,14 @@ const struct t_case fault_cases[] = {
 	CASE("fault.3", fault_address, T_ALL),
 	CASE("fault.4", fault_thread_id, T_ALL),
 	CASE("fault.5", fault_object_page, T_OBJECT),
-	CASE("fault.5, copy.9, zeropage.4", fault_object_swapped, T_OBJECT),
+	CASE("fault.5, copy.9, zeropage.4", fault_object_swapped, T_BACKED | T_SMALL),
 	CASE("fault.5, zeropage.4", fault_object_allocated, T_FILE),
 	CASE("fault.6", fault_sigbus, T_ALL),
 	CASE("fault.6", fault_sigbus_inline, T_ALL),
 	CASE("fault.6", fault_user_mode_only, T_ALL),
 	CASE("fault.7", fault_beyond_end, T_FILE),
 	CASE("fault.8", fault_each_thread, T_ALL),
-	CASE("fault.9", fault_no_lost_wake, T_ALL),
+	CASE("fault.9", fault_no_lost_wake, T_SMALL),
 	CASE("fault.10", fault_killed, T_ALL),
 	CASE("fault.10, close.4", fault_exit, T_ALL),
 	CASE("fault.11", fault_signal_handler, T_ALL),

@@ -42,8 +42,6 @@ void fill_check(struct t *t, struct uf *uf, enum fill_kind kind, char *start, si
 	CHECK_EQ(f.field, field);
 }
 
-#define FOR_EACH_KIND(kind) for (enum fill_kind kind = FILL_COPY; kind <= FILL_ZERO; kind++)
-
 static void fill_argument(struct t *t)
 {
 	struct uf *uf = t_open(t, 0, 0);
@@ -264,7 +262,7 @@ static void fill_one_mapping(struct t *t)
 	}
 	/* Nothing has been done by any of them. */
 	fill_check(t, uf, FILL_COPY, addr + page, 2 * page, 0, 0, 2 * (int64_t)page);
-	fill_check(t, uf, FILL_ZERO, addr + 3 * page, 2 * page, 0, 0, 2 * (int64_t)page);
+	t_zero(t, uf, addr + 3 * page, 2 * page);
 	CHECK(t_is_filled(addr + 5 * page, 3 * page, 0));
 	t_message_none(uf);
 }
@@ -365,7 +363,7 @@ static void fill_ahead(struct t *t)
 	char *addr = t_registered(t, uf, 4);
 
 	fill_check(t, uf, FILL_COPY, addr, 2 * t->page, 0, 0, 2 * (int64_t)t->page);
-	fill_check(t, uf, FILL_ZERO, addr + 2 * t->page, 2 * t->page, 0, 0, 2 * (int64_t)t->page);
+	t_zero(t, uf, addr + 2 * t->page, 2 * t->page);
 	CHECK(t_is_filled(addr, 2 * t->page, FILL_BYTE));
 	CHECK(t_is_filled(addr + 2 * t->page, 2 * t->page, 0));
 	memset(addr, 1, 4 * t->page);
@@ -498,16 +496,16 @@ static void fill_locked(struct t *t)
 
 const struct t_case fill_cases[] = {
 	CASE("fill.1", fill_argument, T_ALL),
-	CASE("fill.1, fault.13", fill_argument_missing, T_ALL),
+	CASE("fill.1, fault.13", fill_argument_missing, T_SMALL),
 	CASE("fill.2", fill_range, T_ALL),
 	CASE("fill.3", fill_mode, T_ALL),
 	CASE("fill.4, fill.10", fill_partial, T_ALL),
-	CASE("fill.4", fill_large, T_ALL),
+	CASE("fill.4", fill_large, T_SMALL),
 	CASE("fill.5", fill_field_unwritable, T_ALL),
 	CASE("fill.6", fill_wakes, T_ALL),
 	CASE("fill.6", fill_dontwake, T_ALL),
 	CASE("fill.7", fill_one_mapping, T_ALL),
-	CASE("fill.7", fill_merged_mapping, T_ALL),
+	CASE("fill.7", fill_merged_mapping, T_SMALL),
 	CASE("fill.7", fill_two_owners, T_ALL),
 	CASE("fill.8", fill_any_context, T_ALL),
 	CASE("fill.9", fill_protected, T_ALL),
@@ -515,6 +513,6 @@ const struct t_case fill_cases[] = {
 	CASE("fill.11, fault.12", fill_ahead, T_ALL),
 	CASE("fill.13", fill_any_mode, T_ALL),
 	CASE("fill.14", fill_locked, T_ALL),
-	CASE("fill.5, fault.22", fill_field_protected, T_ALL),
+	CASE("fill.5, fault.22", fill_field_protected, T_SMALL),
 	{0},
 };

@@ -13,6 +13,10 @@ enum fill_kind {
 	FILL_ZERO,
 };
 
+/* Those that the target's memory can be filled by. */
+#define FOR_EACH_KIND(kind)                                                                        \
+	for (enum fill_kind kind = FILL_COPY; kind <= (t_huge(t) ? FILL_COPY : FILL_ZERO); kind++)
+
 #define FILL_KEPT 0x7777
 #define FILL_BYTE 0x3c
 

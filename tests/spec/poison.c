@@ -42,7 +42,7 @@ static void poison_argument(struct t *t)
 	poison_check(uf, addr, ~(page - 1), 0, -EINVAL, FILL_KEPT);
 	poison_check(uf, (char *)~(uintptr_t)(page - 1), page, 0, -EINVAL, FILL_KEPT);
 	/* Nothing has been done by any of them. */
-	CHECK_RET(uf_zeropage(uf, addr, 2 * page, 0, NULL), 0);
+	t_zero(t, uf, addr, 2 * page);
 }
 
 static void poison_mode(struct t *t)
@@ -109,7 +109,7 @@ static void poison_exists(struct t *t)
 	CHECK_EQ(addr[page], 0); /* read before: the zero page of private memory */
 	t_register(uf, addr, 6 * page);
 	t_fill(t, uf, addr + 2 * page, 3, 0);
-	CHECK_RET(uf_zeropage(uf, addr + 3 * page, page, 0, NULL), 0);
+	t_zero(t, uf, addr + 3 * page, page);
 	poison_check(uf, addr + 4 * page, page, 0, 0, (int64_t)page);
 	for (size_t i = 0; i < 5; i++)
 		poison_check(uf, addr + i * page, page, 0, -EEXIST, -EEXIST);
@@ -323,13 +323,13 @@ const struct t_case poison_cases[] = {
 	CASE("poison.3", poison_any_mode, T_ALL),
 	CASE("poison.4", poison_exists, T_ALL),
 	CASE("poison.4", poison_protected, T_ALL),
-	CASE("poison.5, vm.12", poison_object, T_OBJECT),
+	CASE("poison.5, vm.12", poison_object, T_BACKED),
 	CASE("poison.6", poison_partial, T_ALL),
 	CASE("poison.7", poison_field_unwritable, T_ALL),
 	CASE("poison.8", poison_wakes, T_ALL),
-	CASE("poison.8", poison_wakes_minor, T_OBJECT),
+	CASE("poison.8", poison_wakes_minor, T_BACKED),
 	CASE("poison.9", poison_any_context, T_ALL),
 	CASE("poison.10, fault.19", poison_ahead, T_ALL),
-	CASE("poison.11", poison_beyond_end, T_FILE | T_KERNEL_ONLY), /* difference 19 */
+	CASE("poison.11", poison_beyond_end, T_FILE | T_KERNEL_ONLY | T_SMALL), /* difference 19 */
 	{0},
 };

@@ -6,7 +6,13 @@
 
 #include "suites.h"
 
-#define REGISTER_SHOWN (1u << UF_NR_WAKE | 1u << UF_NR_COPY | 1u << UF_NR_ZEROPAGE)
+#define REGISTER_SHOWN (1u << UF_NR_WAKE | 1u << UF_NR_COPY)
+
+/* And what besides them there is for memory that is not of huge pages. */
+static uint64_t register_shown(const struct t *t)
+{
+	return REGISTER_SHOWN | (t_huge(t) ? 0 : 1u << UF_NR_ZEROPAGE | 1u << UF_NR_MOVE);
+}
 #define REGISTER_KEPT UINT64_C(0x5555)
 
 static int register_call(struct uf *uf, uint64_t start, uint64_t len, uint64_t mode)
@@ -181,18 +187,6 @@ static void register_minor_anon(struct t *t)
 	register_not_watched(uf, addr);
 }
 
-/* Difference 4: what the engine does not have. */
-static void register_lacking(struct t *t)
-{
-	struct uf *uf = t_open(t, 0, 0);
-	char *addr = t_map_of(t, T_MEMFD, 1);
-	char *priv = mmap(NULL, t->page, PROT_READ | PROT_WRITE, MAP_PRIVATE, t_map_fd(t, addr), 0);
-	int want = t_engine(t) ? -EINVAL : 0;
-
-	t_adopt(t, priv, t->page, -1);
-	CHECK_RET(uf_register(uf, priv, t->page, UF_REGISTER_MODE_MISSING, NULL), want);
-}
-
 static void register_not_writable(struct t *t)
 {
 	struct uf *uf = t_open(t, 0, 0);
@@ -302,7 +296,7 @@ static void register_several(struct t *t)
 	struct uf *uf = t_open(t, 0, 0);
 	size_t page = t->page;
 	char *addr = t_map(t, 4);
-	bool shared = t->target->mem != T_ANON;
+	bool shared = t_shared(t);
 
 	if (shared || !t_forced(t)) {
 		int fd = memfd_create("several", MFD_CLOEXEC);
@@ -328,11 +322,12 @@ static void register_told_ioctls(struct t *t)
 	uint64_t ioctls = 0;
 
 	CHECK_RET(uf_register(uf, addr, t->page, UF_REGISTER_MODE_MISSING, &ioctls), 0);
-	CHECK_EQ(ioctls & REGISTER_SHOWN, REGISTER_SHOWN);
+	CHECK_EQ(ioctls & (REGISTER_SHOWN | 1u << UF_NR_ZEROPAGE),
+		 register_shown(t) & ~(1u << UF_NR_MOVE));
 	/* Not told: what needs modes that were not asked for. */
 	CHECK_EQ(ioctls & (1u << UF_NR_WRITEPROTECT | 1u << UF_NR_CONTINUE), 0);
 	if (t_engine(t)) /* difference 3 */
-		CHECK_EQ(ioctls, REGISTER_SHOWN | 1u << UF_NR_POISON | 1u << UF_NR_MOVE);
+		CHECK_EQ(ioctls, register_shown(t) | 1u << UF_NR_POISON);
 }
 
 static void register_unwritable(struct t *t)
@@ -480,7 +475,7 @@ static void register_foreign_child(struct t *t, void *arg)
 	/* Where the parent has nothing, unless chance put something there: then it is no proof. */
 	CHECK_RET(uf_unregister(f->uf, mine, t->page), -EINVAL);
 	CHECK_RET(uf_register(f->uf, f->addr, t->page, UF_REGISTER_MODE_MISSING, NULL), 0);
-	if (t->target->mem == T_ANON) /* what we read of an object would be there for the parent */
+	if (!t_backed(t)) /* what we read of an object would be there for the parent */
 		CHECK_EQ(*f->addr, 0);
 }
 
@@ -495,8 +490,7 @@ static void register_whose_addresses(struct t *t)
 /* Every mode there is, and what MODE_MINOR is on private memory. */
 static void register_modes(struct t *t)
 {
-	static const uint64_t shown = REGISTER_SHOWN | 1u << UF_NR_POISON;
-	static const uint64_t move = 1u << UF_NR_MOVE;
+	const uint64_t shown = register_shown(t) | 1u << UF_NR_POISON;
 	struct uf *uf;
 
 	t_needs_features(t, UF_FEATURE_POISON | UF_FEATURE_MINOR_SHMEM);
@@ -515,8 +509,10 @@ static void register_modes(struct t *t)
 			continue;
 		}
 		CHECK_RET(uf_register(uf, addr, t->page, mode, &ioctls), 0);
-		/* Of memory that cannot be moved as well; not before Linux 6.8. */
-		CHECK_EQ(ioctls, want | (t_engine(t) ? move : ioctls & move));
+		/* MOVE also of memory that cannot be moved; but not before Linux 6.8. */
+		if (!t_engine(t) && !(ioctls & 1u << UF_NR_MOVE))
+			want &= ~(UINT64_C(1) << UF_NR_MOVE);
+		CHECK_EQ(ioctls, want);
 		t_is_open(uf, addr + t->page);
 		CHECK_RET(uf_unregister(uf, addr, t->page), 0);
 	}
@@ -651,7 +647,6 @@ const struct t_case register_cases[] = {
 	CASE("register.4, register.7", register_first_decides, T_ALL),
 	CASE("register.5", register_memory, T_ALL),
 	CASE("register.5", register_minor_anon, T_PRIVATE),
-	CASE("register.5", register_lacking, T_ONCE),
 	CASE("register.6", register_not_writable, T_ALL),
 	CASE("register.6", register_protection, T_ALL),
 	CASE("register.7", register_owner, T_ALL),
@@ -668,9 +663,9 @@ const struct t_case register_cases[] = {
 	CASE("register.15", register_whose_addresses, T_ALL | T_KERNEL_ONLY),
 	CASE("register.16, register.17", register_modes, T_ALL),
 	CASE("register.18", register_other_mode, T_ALL),
-	CASE("register.18", register_other_mode_minor, T_OBJECT),
+	CASE("register.18", register_other_mode_minor, T_BACKED),
 	CASE("register.19", register_other_mode_waits, T_ALL),
-	CASE("register.20", register_sleeping_protection, T_ALL),
+	CASE("register.20", register_sleeping_protection, T_SMALL),
 	CASE("register.21", register_protects_nothing, T_ALL),
 	{0},
 };

@@ -35,5 +35,7 @@ extern const struct t_case scan_same_cases[];
 extern const struct t_case event_cases[];
 extern const struct t_case event_remap_cases[];
 extern const struct t_case event_wait_cases[];
+extern const struct t_case private_cases[];
+extern const struct t_case hugetlb_cases[];
 
 #endif

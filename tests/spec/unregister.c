@@ -283,7 +283,7 @@ const struct t_case unregister_cases[] = {
 	CASE("unregister.6", unregister_protected, T_ALL),
 	CASE("unregister.7, unregister.4", unregister_wakes_protected, T_ALL),
 	CASE("unregister.7, close.6", unregister_wakes_nobody, T_ALL),
-	CASE("unregister.7", unregister_minor, T_OBJECT),
+	CASE("unregister.7", unregister_minor, T_BACKED),
 	CASE("unregister.8", unregister_poisoned, T_ALL),
 	{0},
 };

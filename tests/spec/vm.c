@@ -41,9 +41,8 @@ static void vm_mapped_anew(struct t *t)
 	t_thread_access(t, &th, addr, T_MODIFY);
 	t_fault_at(uf, addr, UF_PAGEFAULT_FLAG_WRITE);
 	CHECK_RET(uf_mmap(addr, 2 * t->page, PROT_READ | PROT_WRITE,
-			  MAP_ANONYMOUS | MAP_FIXED |
-				  (t->target->mem == T_ANON ? MAP_PRIVATE : MAP_SHARED),
-			  -1, 0, &got),
+			  MAP_ANONYMOUS | MAP_FIXED | (t_shared(t) ? MAP_SHARED : MAP_PRIVATE), -1,
+			  0, &got),
 		  0);
 	CHECK(got == addr);
 	t_thread_blocked(&th);
@@ -90,7 +89,7 @@ static void vm_protect_pages(struct t *t)
 		char *addr = t_registered(t, uf, 4);
 
 		t_fill(t, uf, addr, 1, 0);
-		CHECK_RET(uf_zeropage(uf, addr + page, page, 0, NULL), 0);
+		t_zero(t, uf, addr + page, page);
 		CHECK_RET(uf_mprotect(addr, 4 * page, prots[i]), 0);
 		for (size_t p = 0; p < 2; p++) {
 			CHECK_EQ(t_access(addr + p * page, T_READ).sig, prots[i] ? 0 : SIGSEGV);
@@ -121,7 +120,7 @@ static void vm_dontneed(struct t *t)
 		vm_watched(t, uf, addr + i * page);
 	/* And again, through zero pages. */
 	CHECK_RET(uf_madvise(addr, 4 * page, MADV_DONTNEED), 0);
-	CHECK_RET(uf_zeropage(uf, addr, 4 * page, 0, NULL), 0);
+	t_zero(t, uf, addr, 4 * page);
 	CHECK(t_is_filled(addr, 4 * page, 0));
 	CHECK_RET(uf_madvise(addr, page, MADV_DONTNEED), 0);
 	vm_watched(t, uf, addr);
@@ -199,14 +198,16 @@ static void vm_mremap_dontunmap(struct t *t)
 	CHECK(t_is_filled((char *)got + page, page, 0));
 	t_message_none(uf);
 	/* The old place is as registered as before, and empty; an object has its pages still. */
-	if (t->target->mem == T_ANON) {
-		vm_watched(t, uf, addr);
-		vm_watched(t, uf, addr + page);
-	} else {
+	if (t_shared(t))
 		CHECK_EQ(addr[0], 1);
+	else
+		vm_watched(t, uf, addr);
+	/* What we have read at the new place the object has got. */
+	if (!t_backed(t))
+		vm_watched(t, uf, addr + page);
+	else
 		CHECK_EQ(addr[page], 0);
-		t_message_none(uf);
-	}
+	t_message_none(uf);
 	vm_watched(t, uf, addr + 2 * page);
 }
 
@@ -276,11 +277,12 @@ static void vm_fork(struct t *t)
 	CHECK_EQ(t_wait(t_fork(t, vm_fork_child, addr)), 0);
 	t_message_none(uf);
 	CHECK_EQ(addr[0], 3);
-	/* What the child has written to a shared object is there. */
-	if (t->target->mem == T_ANON)
+	/* What the child has written to a shared object is there; of a private one there are zeros.
+	 */
+	if (!t_backed(t))
 		vm_watched(t, uf, addr + 2 * t->page);
 	else
-		CHECK_EQ(addr[2 * t->page], 9);
+		CHECK_EQ(addr[2 * t->page], t_shared(t) ? 9 : 0);
 	vm_watched(t, uf, addr + 3 * t->page);
 	t_message_none(uf);
 }
@@ -561,13 +563,12 @@ static void vm_fork_protected(struct t *t)
 	t_is_protected(t, uf, addr + page);
 	t_is_protected(t, uf, addr + 2 * page);
 	t_is_open(uf, addr + 3 * page);
-	CHECK_EQ(addr[page + 2], t->target->mem == T_ANON ? 1 : T_MARK);
+	CHECK_EQ(addr[page + 2], t_shared(t) ? T_MARK : 1);
 }
 
 static void vm_munmap_protected(struct t *t)
 {
-	int flags =
-		MAP_ANONYMOUS | MAP_FIXED | (t->target->mem == T_ANON ? MAP_PRIVATE : MAP_SHARED);
+	int flags = MAP_ANONYMOUS | MAP_FIXED | (t_shared(t) ? MAP_SHARED : MAP_PRIVATE);
 	struct uf *uf = vm_open_wp(t);
 	size_t page = t->page;
 	char *addr = t_registered_mode(t, uf, 2, VM_WP);
@@ -605,13 +606,15 @@ static void vm_poison_given_back(struct t *t)
 	CHECK_RET(uf_madvise(addr, page, MADV_DONTNEED), 0);
 	vm_watched(t, uf, addr);
 	t_is_open(uf, addr);
-	if (t->target->mem != T_ANON)
+	if (t_shared(t))
 		CHECK_RET(uf_madvise(addr + page, page, MADV_REMOVE), 0);
-	t_is_poisoned(t, addr + page);
+	if (t->target->mem == T_HUGETLB) /* hugetlb.9 */
+		vm_watched(t, uf, addr + page);
+	else
+		t_is_poisoned(t, addr + page);
 	t_is_poisoned(t, addr + 2 * page);
 	/* It can be poisoned as any page that has come and gone. */
-	CHECK_RET(uf_madvise(addr, page, t->target->mem == T_ANON ? MADV_DONTNEED : MADV_REMOVE),
-		  0);
+	CHECK_RET(uf_madvise(addr, page, t_shared(t) ? MADV_REMOVE : MADV_DONTNEED), 0);
 	t_poison(uf, addr, page);
 	t_is_poisoned(t, addr);
 }
@@ -662,7 +665,7 @@ static void vm_poison_fork_child(struct t *t, void *arg)
 {
 	char *addr = arg;
 
-	if (t->target->mem == T_ANON)
+	if (!t_shared(t))
 		t_is_poisoned(t, addr);
 	else
 		CHECK_EQ(t_access(addr, T_READ).sig, 0);
@@ -707,17 +710,60 @@ static void vm_minor_given_back(struct t *t)
 	t_message_none(uf);
 }
 
+static void vm_given_back_asleep(struct t *t)
+{
+	struct uf *uf;
+	size_t page = t->page;
+	char *addr;
+
+	t_needs_old_rule(t, "a mode that would drop MODE_WP is EBUSY");
+	uf = t_open_mode(t, VM_WP, 0);
+	addr = t_registered_mode(t, uf, 2, VM_WP);
+	memset(addr, 1, 2 * page);
+	t_protect(uf, addr, 2 * page);
+	t_register(uf, addr, 2 * page);
+	CHECK_RET(uf_madvise(addr, page, MADV_DONTNEED), 0);
+	t_register_mode(uf, addr, 2 * page, VM_WP);
+	if (t_huge(t))
+		t_is_protected(t, uf, addr);
+	else
+		t_is_open(uf, addr);
+	t_is_protected(t, uf, addr + page);
+}
+
+static void vm_given_back_resolved(struct t *t)
+{
+	static const uint64_t modes[] = {UF_REGISTER_MODE_MISSING, UF_REGISTER_MODE_MINOR};
+	struct uf *uf;
+	size_t page = t->page;
+
+	t_needs_features(t, UF_FEATURE_POISON);
+	uf = t_open_mode(t, UF_REGISTER_MODE_MINOR, 0);
+	for (size_t i = 0; i < 2; i++) {
+		char *addr = t_registered_mode(t, uf, 2, modes[i]);
+
+		t_fill(t, uf, addr, 1, 0);
+		t_fill(t, uf, addr + page, 2, 0);
+		CHECK_RET(uf_madvise(addr, 2 * page, MADV_DONTNEED), 0);
+		t_continue(uf, addr, page, 0);
+		t_poison(uf, addr + page, page);
+		t_is_poisoned(t, addr + page);
+		CHECK(t_is_filled(addr, page, 1));
+		t_is_open(uf, addr);
+	}
+}
+
 const struct t_case vm_cases[] = {
 	CASE("vm.1", vm_munmap_waiting, T_ALL),
 	CASE("vm.1", vm_mapped_anew, T_ALL),
 	CASE("vm.2", vm_protect_waiting, T_ALL),
 	CASE("vm.2, fault.1", vm_protect_pages, T_ALL),
-	CASE("vm.3", vm_dontneed, T_PRIVATE),
+	CASE("vm.3", vm_dontneed, T_OWN),
 	CASE("vm.3", vm_dontneed_object, T_OBJECT),
-	CASE("vm.3", vm_dontneed_refill, T_PRIVATE),
+	CASE("vm.3", vm_dontneed_refill, T_OWN),
 	CASE("vm.4", vm_mremap_moves, T_ALL),
-	CASE("vm.4", vm_mremap_dontunmap, T_ALL),
-	CASE("vm.4", vm_mremap_grows, T_ALL),
+	CASE("vm.4", vm_mremap_dontunmap, T_SMALL),
+	CASE("vm.4", vm_mremap_grows, T_SMALL),
 	CASE("vm.5", vm_munmap_part, T_ALL),
 	CASE("vm.6", vm_fork, T_ALL),
 	CASE("vm.6, open.5", vm_fork_again, T_ALL),
@@ -728,14 +774,16 @@ const struct t_case vm_cases[] = {
 	CASE("vm.8", vm_dontneed_protected_object, T_OBJECT),
 	CASE("vm.8, vm.12", vm_dontneed_refused, T_PRIVATE),
 	CASE("vm.9", vm_mremap_protected, T_ALL),
-	CASE("vm.9", vm_mremap_grows_protected, T_ALL),
-	CASE("vm.9", vm_mremap_dontunmap_protected, T_ALL),
+	CASE("vm.9", vm_mremap_grows_protected, T_SMALL),
+	CASE("vm.9", vm_mremap_dontunmap_protected, T_SMALL),
 	CASE("vm.10", vm_fork_protected, T_ALL),
 	CASE("vm.11", vm_munmap_protected, T_ALL),
 	CASE("vm.12", vm_poison_given_back, T_ALL),
 	CASE("vm.12", vm_poison_truncated, T_FILE | T_KERNEL_ONLY), /* difference 19 */
 	CASE("vm.13", vm_poison_moves, T_ALL),
 	CASE("vm.13", vm_poison_fork, T_ALL),
+	CASE("vm.8, register.20", vm_given_back_asleep, T_ALL),
+	CASE("vm.14", vm_given_back_resolved, T_OBJECT),
 	CASE("vm.14", vm_minor_given_back, T_OBJECT),
 	{0},
 };

@@ -136,13 +136,13 @@ static void zeropage_poisoned_shared(struct t *t)
 }
 
 const struct t_case zeropage_cases[] = {
-	CASE("zeropage.1", zeropage_mode, T_ALL),
-	CASE("zeropage.2", zeropage_exists, T_ALL),
-	CASE("zeropage.3", zeropage_zeros, T_ALL),
-	CASE("zeropage.4", zeropage_into_object, T_OBJECT),
-	CASE("zeropage.5", zeropage_beyond_end, T_FILE),
-	CASE("zeropage.6", zeropage_marked_private, T_PRIVATE),
-	CASE("zeropage.7", zeropage_marked_shared, T_OBJECT),
-	CASE("zeropage.7", zeropage_poisoned_shared, T_OBJECT),
+	CASE("zeropage.1", zeropage_mode, T_SMALL),
+	CASE("zeropage.2", zeropage_exists, T_SMALL),
+	CASE("zeropage.3", zeropage_zeros, T_SMALL),
+	CASE("zeropage.4", zeropage_into_object, T_OBJECT | T_SMALL),
+	CASE("zeropage.5", zeropage_beyond_end, T_FILE | T_SMALL),
+	CASE("zeropage.6", zeropage_marked_private, T_OWN | T_SMALL),
+	CASE("zeropage.7", zeropage_marked_shared, T_OBJECT | T_SMALL),
+	CASE("zeropage.7", zeropage_poisoned_shared, T_OBJECT | T_SMALL),
 	{0},
 };

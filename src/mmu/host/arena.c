@@ -171,6 +171,21 @@ void ufi_arena_give(uint64_t start, uint64_t len)
 	ufi_lock_release(&task, &arena.lock);
 }
 
+uint64_t ufi_arena_take_aligned(uint64_t len, uint64_t page)
+{
+	uint64_t slack = page - ufi_host.mmu.page_size;
+	uint64_t got = ufi_arena_take(len + slack);
+	uint64_t at = uf_align_up(got, page);
+
+	if (!got)
+		return 0;
+	if (at > got)
+		ufi_arena_give(got, at - got);
+	if (at < got + slack)
+		ufi_arena_give(at + len, got + slack - at);
+	return at;
+}
+
 void *ufi_arena_alloc(struct uf_mmu *mmu, size_t len)
 {
 	uint64_t start = ufi_arena_take(len);

@@ -2,12 +2,27 @@
 /*
  * Owns the doors: how content enters a page that the program cannot reach.
  * Never through the program's own address while it is open.
+ *
+ * A private mapping of a file is a case of its own. Its first write to a page
+ * that the file lacks gives the file one, full of zeros, which every other
+ * mapping would take for content. So there the page that is filled becomes
+ * anonymous memory; the file is mapped again when the page is given back.
  */
 #include "mmu/host/internal.h"
 
 static uint64_t door_alias(const struct ufi_range *r, uint64_t addr)
 {
 	return r->alias + (addr - r->start);
+}
+
+/* The object gives no page there: it ends before, or there is none to be had. */
+static int door_refusal(const struct ufi_range *r, uint64_t addr)
+{
+	uint64_t token = r->states->token;
+
+	if (token && r->offset + (addr - r->start) < ufi_object_size(token))
+		return -ENOMEM;
+	return -ENXIO;
 }
 
 static bool door_readable(uint64_t from)
@@ -26,13 +41,13 @@ static int64_t door_write_alias(struct host *h, struct ufi_range *r, uint64_t ad
 				uint64_t src)
 {
 	uint64_t n = len - ufi_arch_copy(host_ptr(door_alias(r, addr)), host_ptr(src), len);
-	uint64_t whole = uf_align_down(n, h->mmu.page_size);
+	uint64_t whole = uf_align_down(n, r->page_size);
 
 	if (whole < n)
-		ufi_door_take_back(&h->mmu, r, addr + whole, h->mmu.page_size);
+		ufi_door_take_back(&h->mmu, r, addr + whole, r->page_size);
 	if (whole)
 		return (int64_t)whole;
-	return n == 0 && door_readable(src) ? -ENXIO : -EFAULT;
+	return n == 0 && door_readable(src) ? door_refusal(r, addr) : -EFAULT;
 }
 
 /*
@@ -61,21 +76,41 @@ static int64_t door_write_procmem(struct host *h, uint64_t addr, uint64_t len, u
 	return done ? (int64_t)done : -EFAULT;
 }
 
-/* The pages are made elsewhere and take the place of the closed ones. */
-static int64_t door_write_mremap(struct host *h, uint64_t addr, uint64_t len, uint64_t src)
+/* Of what the pages of the range are of: only huge ones can have an object behind them. */
+static long door_prepare(const struct host *h, const struct ufi_range *r, uint64_t addr,
+			 uint64_t len)
 {
-	uint64_t page = h->mmu.page_size;
-	long made = UF_SYS6(SYS_mmap, 0, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
-			    -1, 0);
+	int huge = MAP_HUGETLB | MAP_NORESERVE | __builtin_ctzll(r->page_size) << MAP_HUGE_SHIFT;
+	int flags = MAP_PRIVATE;
+	int fd = -1;
+
+	if (r->object) {
+		flags |= MAP_NORESERVE;
+		fd = ufi_object_fd(r->states->token);
+	} else {
+		flags |= MAP_ANONYMOUS | (r->page_size > h->mmu.page_size ? huge : 0);
+	}
+	return UF_SYS6(SYS_mmap, 0, len, PROT_READ | PROT_WRITE, flags, fd,
+		       r->object ? r->offset + (addr - r->start) : 0);
+}
+
+/* The pages are made elsewhere and take the place of the closed ones. */
+static int64_t door_write_mremap(struct host *h, struct ufi_range *r, uint64_t addr, uint64_t len,
+				 uint64_t src)
+{
+	uint64_t page = r->page_size;
+	long made = door_prepare(h, r, addr, len);
 	uint64_t whole;
+	uint64_t n;
 	long ret;
 
 	if (made < 0 && made > -4096)
 		return -ENOMEM;
-	whole = uf_align_down(len - ufi_arch_copy((void *)made, host_ptr(src), len), page);
+	n = len - ufi_arch_copy((void *)made, host_ptr(src), len);
+	whole = uf_align_down(n, page);
 	if (!whole) {
 		UF_SYS2(SYS_munmap, made, len);
-		return -EFAULT;
+		return n == 0 && door_readable(src) ? -ENOMEM : -EFAULT;
 	}
 	if (whole < len)
 		UF_SYS2(SYS_munmap, made + (long)whole, len - whole);
@@ -88,16 +123,125 @@ static int64_t door_write_mremap(struct host *h, uint64_t addr, uint64_t len, ui
 	return (int64_t)whole;
 }
 
+/* Pages of a private mapping of a file that are asked about in one go. */
+#define DOOR_WINDOW 64
+
+bool ufi_door_replaces(const struct ufi_range *r)
+{
+	return r->object && !r->shared && r->states->token &&
+	       r->page_size == ufi_host.mmu.page_size;
+}
+
+static int door_map(uint64_t addr, uint64_t len, int prot, int flags, int fd, uint64_t offset)
+{
+	long ret = UF_SYS6(SYS_mmap, addr, len, prot, MAP_PRIVATE | MAP_FIXED | flags, fd, offset);
+
+	return ret == (long)addr ? 0 : (int)ret;
+}
+
+int ufi_door_renew(uint64_t token, const struct uf_vma *vma, uint64_t addr, uint64_t len, int prot)
+{
+	return door_map(addr, len, prot, 0, ufi_object_fd(token),
+			vma->offset + (addr - vma->start));
+}
+
+static bool door_give_back(const struct ufi_range *r, uint64_t addr, uint64_t len)
+{
+	struct uf_vma vma = ufi_range_vma(r);
+
+	return ufi_door_renew(r->states->token, &vma, addr, len, PROT_NONE) == 0;
+}
+
+/* SRC 0: zeros, which a page of the file's hides behind. */
+static int64_t door_own_run(struct host *h, uint64_t addr, uint64_t len, uint64_t src, bool has)
+{
+	static const uint8_t zeros[4096];
+	uint64_t done = 0;
+	int err;
+
+	if (!has) {
+		/* Not accounted, as only then it becomes one mapping with its neighbours. */
+		err = door_map(addr, len, PROT_NONE, MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+		if (err)
+			return err;
+		return src ? door_write_procmem(h, addr, len, src) : (int64_t)len;
+	}
+	if (src)
+		return door_write_procmem(h, addr, len, src);
+	while (done < len) {
+		int64_t n = door_write_procmem(h, addr + done, sizeof(zeros), (uintptr_t)zeros);
+
+		if (n < 0)
+			return done ? (int64_t)done : n;
+		done += (uint64_t)n;
+	}
+	return (int64_t)done;
+}
+
+/*
+ * What the file has there is no obstacle, but it tells whether a page of the
+ * mapping's own can be had without giving the file one.
+ * spec: private.1, private.2, copy.7, zeropage.5
+ */
+static int64_t door_write_own(struct host *h, struct ufi_range *r, uint64_t addr, uint64_t len,
+			      uint64_t src)
+{
+	uint64_t token = r->states->token;
+	uint64_t offset = r->offset + (addr - r->start);
+	uint64_t page = r->page_size;
+	uint64_t end = uf_align_up(ufi_object_size(token), page);
+	uint8_t has[DOOR_WINDOW];
+	uint64_t done = 0;
+	int64_t n = -ENXIO;
+
+	while (done < len && offset + done < end) {
+		uint64_t most = uf_min(uf_min(len, end - offset) - done, DOOR_WINDOW * page);
+		uint64_t run = page;
+		int err = ufi_object_has(token, offset + done, most, page, has);
+
+		while (!err && run < most && has[run / page] == has[0])
+			run += page;
+		n = err ? err : door_own_run(h, addr + done, run, src ? src + done : 0, has[0]);
+		if (n > 0)
+			done += (uint64_t)n;
+		if (n != (int64_t)run)
+			break;
+	}
+	done = uf_align_down(done, page);
+	/* What was made anonymous and not filled is the file's again. */
+	if (done < len)
+		ufi_door_take_back(&h->mmu, r, addr + done, len - done);
+	return done ? (int64_t)done : n < 0 ? n : -EFAULT;
+}
+
+/*
+ * Older kernels do not write so into huge pages that are protected, and say no
+ * more than where the pool is empty.
+ */
+static int64_t door_write_through(struct host *h, struct ufi_range *r, uint64_t addr, uint64_t len,
+				  uint64_t src)
+{
+	int64_t n = door_write_procmem(h, addr, len, src);
+
+	if (n != -ENOMEM || r->page_size == h->mmu.page_size)
+		return n;
+	if (r->object && r->offset + (addr - r->start) >= ufi_object_size(r->states->token))
+		return -ENXIO;
+	return door_write_mremap(h, r, addr, len, src);
+}
+
 int64_t ufi_door_write(struct uf_mmu *mmu, struct ufi_range *r, uint64_t addr, uint64_t len,
 		       uint64_t src)
 {
+	if (ufi_door_replaces(r))
+		return door_write_own(host_of(mmu), r, addr, len, src);
 	switch (r->fill) {
 	case UF_FILL_ALIAS:
 		return door_write_alias(host_of(mmu), r, addr, len, src);
 	case UF_FILL_PROCMEM:
-		return door_write_procmem(host_of(mmu), addr, len, src);
+		return door_write_through(host_of(mmu), r, addr, len, src);
 	case UF_FILL_MREMAP:
-		return door_write_mremap(host_of(mmu), addr, len, src);
+		return door_write_mremap(host_of(mmu), r, addr, len, src);
 	case UF_FILL_AUTO:
 	case UF_FILL_NONE:
 		break;
@@ -106,25 +250,34 @@ int64_t ufi_door_write(struct uf_mmu *mmu, struct ufi_range *r, uint64_t addr, u
 }
 
 /* A byte per page brings it into the page cache, zeroed. spec: zeropage.4, zeropage.5 */
-int64_t ufi_door_write_zero(struct uf_mmu *mmu, struct ufi_range *r, uint64_t addr, uint64_t len)
+static int64_t door_zero_alias(struct ufi_range *r, uint64_t addr, uint64_t len)
 {
 	static const uint8_t zero;
 	uint64_t to = door_alias(r, addr);
 	uint64_t at;
 
-	UF_ASSERT(r->fill == UF_FILL_ALIAS);
-	for (at = 0; at < len; at += mmu->page_size) {
+	for (at = 0; at < len; at += r->page_size) {
 		if (ufi_arch_copy(host_ptr(to + at), &zero, 1))
 			break;
 	}
-	return at ? (int64_t)at : -ENXIO;
+	return at ? (int64_t)at : door_refusal(r, addr);
 }
 
+int64_t ufi_door_write_zero(struct uf_mmu *mmu, struct ufi_range *r, uint64_t addr, uint64_t len)
+{
+	if (ufi_door_replaces(r))
+		return door_write_own(host_of(mmu), r, addr, len, 0);
+	UF_ASSERT(r->fill == UF_FILL_ALIAS);
+	return door_zero_alias(r, addr, len);
+}
+
+/* If the file cannot be mapped again the page is at least empty. */
 void ufi_door_take_back(struct uf_mmu *mmu, struct ufi_range *r, uint64_t addr, uint64_t len)
 {
 	if (r->fill == UF_FILL_ALIAS)
 		UF_SYS3(SYS_madvise, door_alias(r, addr), len, MADV_REMOVE);
 	/* Locked memory knows the second one only. */
-	else if (UF_SYS3(SYS_madvise, addr, len, MADV_DONTNEED) < 0)
+	else if ((!ufi_door_replaces(r) || !door_give_back(r, addr, len)) &&
+		 UF_SYS3(SYS_madvise, addr, len, MADV_DONTNEED) < 0)
 		UF_SYS3(SYS_madvise, addr, len, HOST_MADV_DONTNEED_LOCKED);
 }

@@ -110,6 +110,8 @@ int ufi_host_take_fd(int fd);
  */
 uint64_t ufi_arena_take(uint64_t len) UF_MUST_USE;
 void ufi_arena_give(uint64_t start, uint64_t len);
+/* The same for pages of another size, or the machine's: aligned to it. */
+uint64_t ufi_arena_take_aligned(uint64_t len, uint64_t page) UF_MUST_USE;
 /* uf_mmu_ops.alloc and free. */
 void *ufi_arena_alloc(struct uf_mmu *mmu, size_t len);
 void ufi_arena_free(struct uf_mmu *mmu, void *p, size_t len);
@@ -136,11 +138,24 @@ int ufi_maps_open(const char *name, int flags) UF_MUST_USE; /* below /proc */
 uint32_t ufi_maps_count(void);
 
 /* --- object.c --- */
-/* What stands for a descriptor of the object mapped at ADDR; 0: none can be had. Inverse: put. */
-uint64_t ufi_object_get(uint64_t addr) UF_MUST_USE;
+/*
+ * What stands for a descriptor of the object ID (uf_vma.object), which is mapped at ADDR unless
+ * somebody has got it already; 0: none can be had. Inverse: put.
+ */
+uint64_t ufi_object_get(uint64_t addr, uint64_t id) UF_MUST_USE;
+/* Once more; not 0. Inverse: put. */
+void ufi_object_hold(uint64_t token);
 /* uf_mmu_ops.forget. */
 void ufi_object_put(struct uf_mmu *mmu, uint64_t token);
 void ufi_object_forked(void);
+/* The descriptor itself. */
+int ufi_object_fd(uint64_t token);
+/* Another descriptor of the object mapped at ADDR, opened so. */
+int ufi_object_open(uint64_t addr, int flags) UF_MUST_USE;
+/* It has no page at all. */
+bool ufi_object_empty(uint64_t token);
+/* In bytes; 0 if that cannot be told. */
+uint64_t ufi_object_size(uint64_t token);
 /* vec[i] = 1 if the object has that page, in memory or in swap. */
 int ufi_object_has(uint64_t token, uint64_t offset, uint64_t len, uint64_t page,
 		   uint8_t *vec) UF_MUST_USE;
@@ -184,6 +199,13 @@ int64_t ufi_door_write(struct uf_mmu *mmu, struct ufi_range *r, uint64_t addr, u
 int64_t ufi_door_write_zero(struct uf_mmu *mmu, struct ufi_range *r, uint64_t addr,
 			    uint64_t len) UF_MUST_USE;
 void ufi_door_take_back(struct uf_mmu *mmu, struct ufi_range *r, uint64_t addr, uint64_t len);
+/* A private mapping of a file, where a page of its own takes the place of the file's: see door.c.
+ */
+bool ufi_door_replaces(const struct ufi_range *r);
+/* In the mapping of this file, or right behind it, the file is mapped again, and nothing else is.
+ */
+int ufi_door_renew(uint64_t token, const struct uf_vma *vma, uint64_t addr, uint64_t len,
+		   int prot) UF_MUST_USE;
 
 /* --- move.c --- */
 int ufi_move_pages(struct uf_mmu *mmu, struct ufi_range *r,

@@ -42,7 +42,8 @@ struct maps_entry {
 	uint64_t end;
 	uint64_t offset;
 	uint64_t inode;
-	uint32_t dev; /* major << 20 | minor */
+	uint64_t page_size; /* 0: not told */
+	uint32_t dev;	    /* major << 20 | minor */
 	uint32_t prot;
 	bool shared;
 	char name[256]; /* cut to this */
@@ -144,6 +145,7 @@ static bool maps_parse(char *p, struct maps_entry *e)
 		  (p[2] == 'x' ? UF_PROT_EXEC : 0);
 	e->shared = p[3] == 's';
 	p += 5;
+	e->page_size = 0;
 	e->offset = maps_number(&p, 16);
 	maps_skip(&p, ' ');
 	major = maps_number(&p, 16);
@@ -181,6 +183,7 @@ static int maps_query(int fd, uint64_t addr, struct maps_entry *e)
 	e->end = q.vma_end;
 	e->offset = q.vma_offset;
 	e->inode = q.inode;
+	e->page_size = q.vma_page_size;
 	e->dev = q.dev_major << 20 | q.dev_minor;
 	e->prot = q.vma_flags & (UF_PROT_READ | UF_PROT_WRITE | UF_PROT_EXEC);
 	e->shared = q.vma_flags & MAPS_SHARED;
@@ -368,34 +371,35 @@ static bool maps_is_anon(const struct maps_entry *e)
 /* System V segments live on the kernel's own shmem mount too; userfaultfd refuses them. */
 static bool maps_is_shmem(const struct maps_entry *e)
 {
-	if (!e->shared || strncmp(e->name, "/SYSV", 5) == 0)
+	if (!e->inode || strncmp(e->name, "/SYSV", 5) == 0)
 		return false;
 	return e->dev == ufi_host.shmem_dev || maps_is_tmpfs(e->dev);
 }
 
-/* What only smaps tells: "rd wr mr mw", each with a space before it. */
-static void maps_flags(const struct maps_entry *e, char *flags, size_t size)
+/* What smaps tells of the mapping in the line that begins with KEY; the text is cut. */
+static bool maps_detail(const struct maps_entry *e, const char *key, char *text, size_t size)
 {
 	int fd = ufi_maps_open("self/smaps", O_RDONLY);
 	struct maps_lines in = {.fd = fd};
 	bool here = false;
+	bool found = false;
 	char *line;
 
-	flags[0] = '\0';
 	if (fd < 0)
-		return;
-	while ((line = maps_line(&in)) != NULL) {
+		return false;
+	while (!found && (line = maps_line(&in)) != NULL) {
 		struct maps_entry head;
 
 		if (!here && maps_parse(line, &head)) {
 			here = head.start == e->start;
-		} else if (here && strncmp(line, "VmFlags:", 8) == 0) {
-			strncpy(flags, line + 8, size - 1);
-			flags[size - 1] = '\0';
-			break;
+		} else if (here && strncmp(line, key, strlen(key)) == 0) {
+			strncpy(text, line + strlen(key), size - 1);
+			text[size - 1] = '\0';
+			found = true;
 		}
 	}
 	maps_close(fd);
+	return found;
 }
 
 /*
@@ -408,8 +412,7 @@ static bool maps_maywrite(const struct maps_entry *e)
 
 	if (!e->shared || (e->prot & UF_PROT_WRITE))
 		return true;
-	maps_flags(e, flags, sizeof(flags));
-	return strstr(flags, " mw");
+	return maps_detail(e, "VmFlags:", flags, sizeof(flags)) && strstr(flags, " mw");
 }
 
 /*
@@ -422,12 +425,49 @@ static bool maps_is_other(const struct maps_entry *e)
 	static const char *const barred[] = {" io", " pf", " mm", " de", " ht", " dp", " ss"};
 	char flags[MAPS_FLAGS];
 
-	maps_flags(e, flags, sizeof(flags));
+	if (!maps_detail(e, "VmFlags:", flags, sizeof(flags)))
+		return false;
 	for (size_t i = 0; i < UF_ARRAY_SIZE(barred); i++) {
 		if (strstr(flags, barred[i]))
 			return false;
 	}
-	return flags[0];
+	return true;
+}
+
+/* In a list of mappings smaps alone tells it, and only files have pages of another size. */
+static uint64_t maps_page_size(const struct uf_mmu *mmu, const struct maps_entry *e)
+{
+	char text[64];
+	char *p = text;
+
+	if (e->page_size)
+		return e->page_size;
+	if (!e->inode || !maps_detail(e, "KernelPageSize:", text, sizeof(text)))
+		return mmu->page_size;
+	maps_skip(&p, ' ');
+	return uf_max(maps_number(&p, 10) * 1024, mmu->page_size);
+}
+
+/*
+ * Private huge pages without a file have one that nobody else can reach: nothing
+ * stands behind them.
+ */
+static bool maps_is_behind(const struct maps_entry *e)
+{
+	return e->shared || strncmp(e->name, "/anon_hugepage", 14) != 0;
+}
+
+/* What kind of memory it is; all but anonymous memory has an object. */
+static const struct uf_mem_ops *maps_memory(const struct uf_mmu *mmu, const struct maps_entry *e,
+					    uint64_t page_size)
+{
+	if (maps_is_anon(e))
+		return &uf_mem_anon;
+	if (maps_is_shmem(e))
+		return &uf_mem_shmem;
+	if (page_size > mmu->page_size)
+		return &uf_mem_hugetlb;
+	return maps_is_other(e) ? &uf_mem_other : NULL;
 }
 
 int ufi_maps_find(struct uf_mmu *mmu, uint64_t addr, struct uf_vma *vma)
@@ -440,19 +480,12 @@ int ufi_maps_find(struct uf_mmu *mmu, uint64_t addr, struct uf_vma *vma)
 	memset(vma, 0, sizeof(*vma));
 	vma->start = e.start;
 	vma->end = e.end;
-	vma->page_size = mmu->page_size;
+	vma->page_size = maps_page_size(mmu, &e);
 	vma->prot = e.prot;
 	vma->shared = e.shared;
 	vma->maywrite = maps_maywrite(&e);
-	if (maps_is_anon(&e)) {
-		vma->mem = &uf_mem_anon;
-		return 0;
-	}
-	if (maps_is_shmem(&e))
-		vma->mem = &uf_mem_shmem;
-	else if (maps_is_other(&e))
-		vma->mem = &uf_mem_other;
-	if (vma->mem) {
+	vma->mem = maps_memory(mmu, &e, vma->page_size);
+	if (vma->mem && vma->mem != &uf_mem_anon && maps_is_behind(&e)) {
 		vma->object = (uint64_t)e.dev << 32 ^ e.inode;
 		vma->offset = e.offset;
 	}

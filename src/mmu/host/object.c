@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Owns descriptors of the objects behind shared mappings. Only a descriptor
+ * Owns descriptors of the objects behind mappings. Only a descriptor
  * tells which pages an object has: mincore is asked otherwise, and to that a page
  * that has been swapped out is as good as none.
  *
@@ -39,8 +39,7 @@ struct object_cache {
 struct object {
 	uint32_t refs;
 	int fd;
-	uint32_t dev; /* major << 20 | minor */
-	uint64_t inode;
+	uint64_t id;
 };
 
 static struct object objects[OBJECTS];
@@ -54,7 +53,7 @@ static bool object_is(int fd, uint32_t dev, uint64_t inode)
 }
 
 /* The program has it open: a descriptor of our own, or -ENOENT. */
-static int object_reopen(uint32_t dev, uint64_t inode)
+static int object_reopen(uint32_t dev, uint64_t inode, int flags)
 {
 	for (int fd = 0; fd < OBJECT_FDS; fd++) {
 		char name[32] = "self/fd/";
@@ -68,7 +67,7 @@ static int object_reopen(uint32_t dev, uint64_t inode)
 				*to++ = (char)('0' + fd / digit % 10);
 		}
 		*to = '\0';
-		ours = ufi_maps_open(name, O_RDONLY);
+		ours = ufi_maps_open(name, flags);
 		if (ours >= 0 && object_is(ours, dev, inode))
 			return ours;
 		if (ours >= 0)
@@ -77,41 +76,47 @@ static int object_reopen(uint32_t dev, uint64_t inode)
 	return -ENOENT;
 }
 
-static int object_open(uint64_t addr, uint32_t dev, uint64_t inode)
+int ufi_object_open(uint64_t addr, int flags)
 {
 	uint64_t offset;
-	int fd = ufi_maps_object(addr, &offset, O_RDONLY);
-
-	return fd >= 0 ? fd : object_reopen(dev, inode);
-}
-
-uint64_t ufi_object_get(uint64_t addr)
-{
-	struct object *free = NULL;
-	uint32_t dev;
 	uint64_t inode;
+	uint32_t dev;
 	int fd;
 
 	if (ufi_maps_identity(addr, &dev, &inode))
-		return 0;
+		return -ENOENT;
+	fd = ufi_maps_object(addr, &offset, flags);
+	return fd >= 0 ? fd : object_reopen(dev, inode, flags);
+}
+
+uint64_t ufi_object_get(uint64_t addr, uint64_t id)
+{
+	struct object *free = NULL;
+	int fd;
+
 	for (size_t i = 0; i < OBJECTS; i++) {
 		struct object *o = &objects[i];
 
-		if (o->refs && o->dev == dev && o->inode == inode) {
+		if (o->refs && o->id == id) {
 			o->refs++;
 			return i + 1;
 		}
 		if (!o->refs)
 			free = o;
 	}
-	fd = free ? object_open(addr, dev, inode) : -ENOENT;
+	fd = free ? ufi_object_open(addr, O_RDONLY) : -ENOENT;
 	if (fd < 0)
 		return 0;
 	fd = ufi_host_take_fd(fd);
 	if (fd < 0)
 		return 0;
-	*free = (struct object){.refs = 1, .fd = fd, .dev = dev, .inode = inode};
+	*free = (struct object){.refs = 1, .fd = fd, .id = id};
 	return (uint64_t)(free - objects) + 1;
+}
+
+void ufi_object_hold(uint64_t token)
+{
+	objects[token - 1].refs++;
 }
 
 void ufi_object_put(struct uf_mmu *mmu, uint64_t token)
@@ -126,6 +131,25 @@ void ufi_object_put(struct uf_mmu *mmu, uint64_t token)
 void ufi_object_forked(void)
 {
 	memset(objects, 0, sizeof(objects));
+}
+
+int ufi_object_fd(uint64_t token)
+{
+	return objects[token - 1].fd;
+}
+
+uint64_t ufi_object_size(uint64_t token)
+{
+	struct stat st;
+
+	return UF_SYS2(SYS_fstat, objects[token - 1].fd, &st) ? 0 : (uint64_t)st.st_size;
+}
+
+bool ufi_object_empty(uint64_t token)
+{
+	struct stat st;
+
+	return UF_SYS2(SYS_fstat, objects[token - 1].fd, &st) == 0 && st.st_blocks == 0;
 }
 
 /*

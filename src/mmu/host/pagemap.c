@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Owns the question which pages exist: in the page tables (PAGEMAP_SCAN, else
- * the pagemap file, else mincore) and in the page cache (mincore on the alias).
+ * the pagemap file, else mincore) and in the page cache (the object's descriptor,
+ * else mincore).
  */
 #include "mmu/host/internal.h"
 
@@ -111,15 +112,74 @@ int ufi_pagemap_populated(struct uf_mmu *mmu, struct ufi_range *r, uint64_t addr
 	return err;
 }
 
+/* The mapping has a page there, which is the file's and not its own. */
+static bool pagemap_is_of_file(int fd, uint64_t addr, uint64_t page)
+{
+	uint64_t entry = 0;
+
+	return UF_SYS4(SYS_pread64, fd, &entry, sizeof(entry), addr / page * sizeof(entry)) ==
+		       sizeof(entry) &&
+	       (entry & PAGEMAP_POPULATED) && (entry & HOST_ENTRY_FILE);
+}
+
+/*
+ * Nothing tells which huge pages an object has but an access to it, which gives
+ * it those that it has not. So it is made in a private mapping, at AT: that gets
+ * the object's page where there is one, and else one of its own, of which nobody
+ * hears. If the pool has none to spare it gets none, which says the same. It is a
+ * system call's access, as a signal handler may have SIGBUS blocked.
+ */
+static int pagemap_look_huge(const struct ufi_range *r, uint64_t at, uint64_t len, uint8_t *vec)
+{
+	int fd = ufi_maps_open("self/pagemap", O_RDONLY);
+
+	if (fd < 0)
+		return fd;
+	for (uint64_t i = 0; i < len / r->page_size; i++, at += r->page_size) {
+		vec[i] = UF_SYS3(SYS_madvise, at, r->page_size, HOST_MADV_POPULATE_READ) == 0 &&
+			 pagemap_is_of_file(fd, at, ufi_host.mmu.page_size);
+		UF_SYS3(SYS_madvise, at, r->page_size, MADV_DONTNEED);
+	}
+	UF_SYS1(SYS_close, fd);
+	return 0;
+}
+
+static int pagemap_cached_huge(const struct ufi_range *r, uint64_t addr, uint64_t len, uint8_t *vec)
+{
+	uint64_t token = r->states->token;
+	uint64_t at;
+	long ret;
+	int err;
+
+	memset(vec, 0, len / r->page_size);
+	if (!r->object || ufi_object_empty(token))
+		return 0;
+	at = ufi_arena_take_aligned(len, r->page_size);
+	if (!at)
+		return -ENOMEM;
+	ret = UF_SYS6(SYS_mmap, at, len, PROT_READ, MAP_PRIVATE | MAP_NORESERVE | MAP_FIXED,
+		      ufi_object_fd(token), r->offset + (addr - r->start));
+	err = ret == (long)at ? pagemap_look_huge(r, at, len, vec) : (int)ret;
+	ufi_arena_give(at, len);
+	return err;
+}
+
+/*
+ * mincore tells of the page cache where the mapping has no page of its own: of
+ * a shared one's alias, and of the missing pages of a private mapping.
+ */
 int ufi_pagemap_cached(struct uf_mmu *mmu, struct ufi_range *r, uint64_t addr, uint64_t len,
 		       uint8_t *vec)
 {
 	uint64_t token = r->states->token;
+	uint64_t at = (r->shared ? r->alias : r->start) + (addr - r->start);
 
+	if (r->page_size > mmu->page_size)
+		return pagemap_cached_huge(r, addr, len, vec);
 	if (token &&
 	    ufi_object_has(token, r->offset + (addr - r->start), len, mmu->page_size, vec) == 0)
 		return 0;
-	return pagemap_mincore(r->alias + (addr - r->start), len, mmu->page_size, vec);
+	return pagemap_mincore(at, len, mmu->page_size, vec);
 }
 
 bool ufi_pagemap_works(void)

@@ -13,6 +13,7 @@
 /* One call. Lengths are whole pages. */
 struct move {
 	struct ufi_task *task;
+	uint64_t page; /* of the mapping */
 	uint64_t old;
 	uint64_t old_len;
 	uint64_t new_len;
@@ -25,16 +26,6 @@ struct move {
 static long remap_raw(uint64_t old, uint64_t old_len, uint64_t new_len, int flags, uint64_t to)
 {
 	return UF_SYS5(SYS_mremap, old, old_len, new_len, flags, to);
-}
-
-static uint64_t remap_pages(uint64_t len)
-{
-	return uf_align_up(len, ufi_host.mmu.page_size);
-}
-
-static bool remap_aligned(uint64_t addr)
-{
-	return uf_aligned(addr, ufi_host.mmu.page_size);
 }
 
 /* What of several mappings has moved before one of them could not goes back. */
@@ -54,10 +45,10 @@ static void remap_undo(uint64_t from, uint64_t to, uint64_t len)
  * not move several mappings at once (before Linux 6.17, and with
  * MREMAP_DONTUNMAP) is asked for one half after the other.
  */
-static int remap_span(uint64_t from, uint64_t to, uint64_t len, int flags)
+static int remap_span(const struct move *m, uint64_t from, uint64_t to, uint64_t len, int flags)
 {
 	long ret = remap_raw(from, len, len, MREMAP_MAYMOVE | MREMAP_FIXED | flags, to);
-	uint64_t half = uf_align_down(len / 2, ufi_host.mmu.page_size);
+	uint64_t half = uf_align_down(len / 2, m->page);
 	int err;
 
 	if (!host_failed(ret))
@@ -66,12 +57,12 @@ static int remap_span(uint64_t from, uint64_t to, uint64_t len, int flags)
 		remap_undo(from, to, len);
 	if (ret != -EFAULT || !half)
 		return (int)ret;
-	err = remap_span(from, to, half, flags);
+	err = remap_span(m, from, to, half, flags);
 	if (err)
 		return err;
-	err = remap_span(from + half, to + half, len - half, flags);
+	err = remap_span(m, from + half, to + half, len - half, flags);
 	if (err)
-		(void)!remap_span(to, from, half, 0);
+		(void)!remap_span(m, to, from, half, 0);
 	return err;
 }
 
@@ -81,7 +72,7 @@ static int remap_carry(const struct move *m)
 	uint64_t page = ufi_host.mmu.page_size;
 	uint64_t grown = m->new_len - m->len;
 	uint64_t body = grown ? m->len - page : m->len;
-	int err = body ? remap_span(m->old, m->to, body, m->flags & MREMAP_DONTUNMAP) : 0;
+	int err = body ? remap_span(m, m->old, m->to, body, m->flags & MREMAP_DONTUNMAP) : 0;
 	long ret;
 
 	if (err || !grown)
@@ -91,7 +82,7 @@ static int remap_carry(const struct move *m)
 	if (!host_failed(ret))
 		return 0;
 	if (body)
-		(void)!remap_span(m->to, m->old, body, 0);
+		(void)!remap_span(m, m->to, m->old, body, 0);
 	return (int)ret;
 }
 
@@ -144,6 +135,50 @@ static void remap_close(const struct move *m, uint64_t start, uint64_t end)
 }
 
 /*
+ * Pages of a private mapping of a file may be anonymous memory by now: see door.c. What
+ * is left empty, and what it grows by, is the file's. spec: private.6
+ */
+static int remap_renew(const struct ufi_range *r, uint64_t at, uint64_t len, uint64_t offset,
+		       int prot)
+{
+	struct uf_vma vma = ufi_range_vma(r);
+
+	if (!ufi_door_replaces(r))
+		return 0;
+	vma.start = at;
+	vma.offset += offset;
+	return ufi_door_renew(r->states->token, &vma, at, len, prot);
+}
+
+static int remap_renew_left(const struct move *m)
+{
+	const struct ufi_table *table = m->task->mm->table;
+	int err = 0;
+
+	for (uint32_t i = ufi_range_lower(m->task->mm, m->to);
+	     !err && i < table->n && table->range[i]->start < m->to + m->len; i++) {
+		const struct ufi_range *r = table->range[i];
+
+		err = remap_renew(r, r->start - m->to + m->old, r->end - r->start, 0,
+				  ufi_range_armed(r) ? PROT_NONE : host_prot(r->prot));
+	}
+	return err;
+}
+
+/* Registered as what it has grown from, at whose END it begins. */
+static int remap_grown(struct ufi_mm *mm, uint64_t end, uint64_t new_end)
+{
+	const struct ufi_range *r = ufi_range_find(mm, end - 1);
+	int err = 0;
+
+	if (r && r->end == end)
+		err = remap_renew(r, end, new_end - end, end - r->start, host_prot(r->prot));
+	if (!err)
+		err = ufi_vm_grow(mm, end, new_end);
+	return err == -ENOENT ? 0 : err; /* the end was not registered */
+}
+
+/*
  * It has moved, and its ranges, but not all could be done that belongs to it: it goes
  * back. There are objects enough, as so many have just been given back. If the host
  * refuses, it stays, and what could not be opened traps.
@@ -161,7 +196,7 @@ static bool remap_back(const struct move *m)
 	ufi_vm_drop(mm, m->old, m->old + m->len);
 	remap_close(m, m->to, end);
 	if (ufi_range_move_begin(mm, m->to, end, m->old, false) == 0) {
-		back = remap_span(m->to, m->old, m->len, 0) == 0;
+		back = remap_span(m, m->to, m->old, m->len, 0) == 0;
 		ufi_range_move_end(mm, m->to, end, m->old, back);
 	}
 	(void)!remap_reopen(m, back ? m->old : m->to, back ? m->old + m->len : end);
@@ -178,13 +213,13 @@ static int remap_finish(const struct move *m)
 	int err = 0;
 
 	if (m->flags & MREMAP_DONTUNMAP) {
+		err = remap_renew_left(m);
 		remap_open_left(m);
-		err = remap_reopen(m, m->to, end);
+		if (!err)
+			err = remap_reopen(m, m->to, end);
 	} else if (m->new_len > m->len) {
-		err = ufi_vm_grow(m->task->mm, end, m->to + m->new_len);
+		err = remap_grown(m->task->mm, end, m->to + m->new_len);
 	}
-	if (err == -ENOENT) /* the end was not registered */
-		err = 0;
 	return err && remap_back(m) ? err : 0;
 }
 
@@ -207,18 +242,36 @@ static int remap_whole(const struct move *m)
 	return err;
 }
 
-/* Room at the new place, where whatever is there goes; without MREMAP_FIXED TO is a wish. */
-static int remap_make_room(struct move *m)
+/* Where a page of the mapping can begin. */
+static int remap_find_room(struct move *m)
 {
-	int fixed = m->flags & MREMAP_FIXED ? MAP_FIXED : 0;
-	long ret = UF_SYS6(SYS_mmap, m->to, m->new_len, PROT_NONE,
-			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | fixed, -1, 0);
+	uint64_t more = m->page - ufi_host.mmu.page_size;
+	long ret = UF_SYS6(SYS_mmap, m->to, m->new_len + more, PROT_NONE,
+			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	uint64_t start = (uint64_t)ret;
 
 	if (host_failed(ret))
 		return (int)ret;
-	if (fixed)
-		ufi_vm_drop(m->task->mm, m->to, m->to + m->new_len);
-	m->to = (uint64_t)ret;
+	m->to = uf_align_up(start, m->page);
+	if (m->to > start)
+		UF_SYS2(SYS_munmap, start, m->to - start);
+	if (start + more > m->to)
+		UF_SYS2(SYS_munmap, m->to + m->new_len, start + more - m->to);
+	return 0;
+}
+
+/* Room at the new place, where whatever is there goes; without MREMAP_FIXED TO is a wish. */
+static int remap_make_room(struct move *m)
+{
+	long ret;
+
+	if (!(m->flags & MREMAP_FIXED))
+		return remap_find_room(m);
+	ret = UF_SYS6(SYS_mmap, m->to, m->new_len, PROT_NONE,
+		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+	if (host_failed(ret))
+		return (int)ret;
+	ufi_vm_drop(m->task->mm, m->to, m->to + m->new_len);
 	return 0;
 }
 
@@ -341,25 +394,30 @@ static long remap_over(struct move *m)
 	return ret;
 }
 
-/* Would the kernel refuse before it has changed anything? */
-static bool remap_bad(uint64_t old, uint64_t old_len, uint64_t new_len, int flags, uint64_t to)
+/* Would the kernel refuse before it has changed anything? Huge pages do not grow. spec: hugetlb.12
+ */
+static bool remap_bad(const struct move *m, uint64_t to)
 {
 	const int known = MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP;
-	uint64_t old_end = ufi_vm_end_of(old, old_len);
-	uint64_t to_end = ufi_vm_end_of(to, new_len);
+	uint64_t old_end = ufi_vm_end_of(m->old, m->old_len);
+	uint64_t to_end = ufi_vm_end_of(to, m->new_len);
+	int flags = m->flags;
 
-	if ((flags & ~known) || !remap_aligned(old) || new_len == 0 || old_end == old)
+	if ((flags & ~known) || !uf_aligned(m->old, m->page) || m->new_len == 0 ||
+	    old_end == m->old)
 		return true;
-	if (ufi_vm_end_of(old, new_len) == old)
+	if (m->new_len > m->old_len && m->page > ufi_host.mmu.page_size)
+		return true;
+	if (ufi_vm_end_of(m->old, m->new_len) == m->old)
 		return true;
 	if ((flags & (MREMAP_FIXED | MREMAP_DONTUNMAP)) && !(flags & MREMAP_MAYMOVE))
 		return true;
-	if ((flags & MREMAP_DONTUNMAP) && remap_pages(old_len) != remap_pages(new_len))
+	if ((flags & MREMAP_DONTUNMAP) && m->old_len != m->new_len)
 		return true;
 	if ((flags & MREMAP_FIXED) && to_end == to)
 		return true;
 	return (flags & (MREMAP_FIXED | MREMAP_DONTUNMAP)) &&
-	       (!remap_aligned(to) || uf_overlap(old, old_end, to, to_end));
+	       (!uf_aligned(to, m->page) || uf_overlap(m->old, old_end, to, to_end));
 }
 
 /* spec: event.8 */
@@ -393,8 +451,8 @@ static long remap_grow(struct move *m)
 	ret = remap_raw(old_end - page, page, page + grown, 0, 0);
 	if (host_failed(ret))
 		return m->flags & MREMAP_MAYMOVE ? remap_registered(m) : ret;
-	ret = ufi_vm_grow(mm, old_end, old_end + grown);
-	if (ret && ret != -ENOENT) { /* -ENOENT: the end was not registered */
+	ret = remap_grown(mm, old_end, old_end + grown);
+	if (ret) {
 		UF_SYS2(SYS_munmap, old_end, grown);
 		return ret;
 	}
@@ -475,6 +533,22 @@ static long remap_change(struct move *m)
 	return moves ? remap_registered(m) : remap_resize(m);
 }
 
+/* Lengths that the kernel rounds up to whole pages of the mapping. spec: hugetlb.7 */
+static uint64_t remap_pages(const struct move *m, uint64_t len)
+{
+	return len > ufi_host.mmu.task_size ? len : uf_align_up(len, m->page);
+}
+
+static void remap_measure(struct move *m, size_t old_len, size_t new_len)
+{
+	const struct ufi_range *r = ufi_range_find(m->task->mm, m->old);
+
+	m->page = r ? r->page_size : ufi_host.mmu.page_size;
+	m->old_len = remap_pages(m, old_len);
+	m->new_len = remap_pages(m, new_len);
+	m->len = uf_min(m->old_len, m->new_len);
+}
+
 long ufi_host_mremap(void *old_addr, size_t old_len, size_t new_len, int flags, void *new_addr)
 {
 	uint64_t old = (uintptr_t)old_addr;
@@ -487,15 +561,13 @@ long ufi_host_mremap(void *old_addr, size_t old_len, size_t new_len, int flags, 
 		return remap_raw(old, old_len, new_len, flags, to);
 	m = (struct move){.task = &task,
 			  .old = old,
-			  .old_len = remap_pages(old_len),
-			  .new_len = remap_pages(new_len),
-			  .len = remap_pages(uf_min(old_len, new_len)),
 			  .to = flags & (MREMAP_FIXED | MREMAP_DONTUNMAP) ? to : 0,
 			  .flags = flags};
 	ufi_vm_begin(&ufi_host.mm, &task);
-	if (old_len == 0 && remap_aligned(old | m.to))
+	remap_measure(&m, old_len, new_len);
+	if (old_len == 0 && uf_aligned(old | m.to, m.page))
 		ret = remap_duplicate(&m);
-	else if (remap_bad(old, old_len, new_len, flags, to))
+	else if (remap_bad(&m, to))
 		ret = remap_raw(old, old_len, new_len, flags, to);
 	else
 		ret = remap_change(&m);

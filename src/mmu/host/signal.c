@@ -107,7 +107,8 @@ static void signal_follow(int sig)
  * is poisoned: without support for failing memory that is a bus error, too.
  * spec: fault.6, fault.18
  */
-static void signal_bus_error(siginfo_t *info, ucontext_t *uc, bool poisoned)
+static void signal_bus_error(siginfo_t *info, ucontext_t *uc, const struct ufi_fault *f,
+			     bool poisoned)
 {
 	bool lost = poisoned && ufi_host.caps.memory_failure;
 	siginfo_t bus;
@@ -118,7 +119,7 @@ static void signal_bus_error(siginfo_t *info, ucontext_t *uc, bool poisoned)
 	bus.si_code = lost ? BUS_MCEERR_AR : BUS_ADRERR;
 	bus.si_addr = info->si_addr;
 	if (lost)
-		bus.si_addr_lsb = (short)__builtin_ctzll(ufi_host.mmu.page_size);
+		bus.si_addr_lsb = (short)__builtin_ctzll(f->page_size);
 	signal_pass_on(SIGBUS, &bus, uc, true, false);
 }
 
@@ -183,7 +184,7 @@ static bool signal_fault(siginfo_t *info, ucontext_t *uc)
 	case UFI_FAULT_SIGBUS:
 	case UFI_FAULT_POISON:
 		if (access == HOST_ACCESS_PROGRAM)
-			signal_bus_error(info, uc, verdict == UFI_FAULT_POISON);
+			signal_bus_error(info, uc, &f, verdict == UFI_FAULT_POISON);
 		else
 			ufi_arch_fail(uc);
 		return true;

@@ -40,14 +40,21 @@ static bool trap_is_locked(uint64_t addr)
 	return trap_advise(addr, ufi_host.mmu.page_size, MADV_COLD) == -EINVAL;
 }
 
-/* Private memory cannot be written past a guard marker, so there the trap is PROT_NONE. */
+/*
+ * Private memory cannot be written past a guard marker, so there the trap is
+ * PROT_NONE. A page moved into place would be anonymous for good, also where the
+ * mapping is one of a file.
+ */
 static int trap_choose_private(const struct host *h, struct ufi_range *r)
 {
-	if (r->trap == UF_TRAP_GUARD || r->fill == UF_FILL_ALIAS)
+	bool file = r->object && r->page_size == h->mmu.page_size;
+
+	if (r->trap == UF_TRAP_GUARD || r->fill == UF_FILL_ALIAS ||
+	    (file && r->fill == UF_FILL_MREMAP))
 		return -EOPNOTSUPP;
 	r->trap = UF_TRAP_MPROTECT;
 	if (r->fill == UF_FILL_AUTO)
-		r->fill = h->caps.procmem ? UF_FILL_PROCMEM : UF_FILL_MREMAP;
+		r->fill = h->caps.procmem || file ? UF_FILL_PROCMEM : UF_FILL_MREMAP;
 	return r->fill == UF_FILL_PROCMEM && !h->caps.procmem ? -EOPNOTSUPP : 0;
 }
 
@@ -58,6 +65,9 @@ static int trap_choose_shared(const struct host *h, struct ufi_range *r)
 
 	if (r->fill == UF_FILL_PROCMEM || r->fill == UF_FILL_MREMAP)
 		return -EOPNOTSUPP;
+	/* The kernel takes no guard markers among huge pages. */
+	if (r->page_size > h->mmu.page_size)
+		guard = false;
 	r->fill = UF_FILL_ALIAS;
 	if (r->trap == UF_TRAP_AUTO)
 		r->trap = guard && !trap_is_locked(r->start) ? UF_TRAP_GUARD : UF_TRAP_MPROTECT;
@@ -65,24 +75,24 @@ static int trap_choose_shared(const struct host *h, struct ufi_range *r)
 }
 
 /*
- * Length 0 duplicates a shared mapping without its descriptor. Emulators of
- * other processors do not know that; but there whoever is privileged gets the
- * descriptor from /proc.
+ * Length 0 duplicates a shared mapping without its descriptor, but not one of huge
+ * pages. Emulators of other processors do not know that; but there whoever is
+ * privileged gets the descriptor from /proc. What the program has reserved of a
+ * pool of huge pages serves for the second mapping, too.
  */
 static int trap_map_again(const struct ufi_range *r, uint64_t at, uint64_t len)
 {
 	long ret = UF_SYS5(SYS_mremap, r->start, 0, len, MREMAP_MAYMOVE | MREMAP_FIXED, at);
 	int err = (int)ret;
-	uint64_t offset;
 	int fd;
 
 	if (ret == (long)at)
 		return trap_protect(at, len, PROT_READ | PROT_WRITE);
-	fd = ufi_maps_object(r->start, &offset, O_RDWR);
+	fd = ufi_object_open(r->start, O_RDWR);
 	if (fd < 0)
 		return err;
-	ret = UF_SYS6(SYS_mmap, at, len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd,
-		      offset);
+	ret = UF_SYS6(SYS_mmap, at, len, PROT_READ | PROT_WRITE,
+		      MAP_SHARED | MAP_FIXED | MAP_NORESERVE, fd, r->offset);
 	UF_SYS1(SYS_close, fd);
 	return ret == (long)at ? 0 : err;
 }
@@ -90,7 +100,7 @@ static int trap_map_again(const struct ufi_range *r, uint64_t at, uint64_t len)
 static int trap_make_alias(struct ufi_range *r)
 {
 	uint64_t len = r->end - r->start;
-	uint64_t at = ufi_arena_take(len);
+	uint64_t at = ufi_arena_take_aligned(len, r->page_size);
 	int err;
 
 	if (!at)
@@ -104,8 +114,6 @@ static int trap_make_alias(struct ufi_range *r)
 	trap_advise(at, len, MADV_DONTFORK);
 	trap_advise(at, len, MADV_DONTDUMP);
 	r->alias = at;
-	if (!r->states->token)
-		r->states->token = ufi_object_get(r->start);
 	return 0;
 }
 
@@ -133,12 +141,35 @@ static int trap_choose(const struct host *h, struct ufi_range *r, bool closed)
 	return err;
 }
 
+/* Linux 5.14. There is nothing at page zero, which who knows the advice minds. */
+static bool trap_knows_populate(void)
+{
+	int err = trap_advise(0, ufi_host.mmu.page_size, HOST_MADV_POPULATE_READ);
+
+	return err == -ENOMEM || err == -EFAULT;
+}
+
+/*
+ * Can be told which pages the object has? Of shared memory mincore tells, well enough
+ * for all but what door.c does with private mappings; of huge pages the pagemap does.
+ */
+static bool trap_can_tell(const struct host *h, const struct ufi_range *r)
+{
+	if (r->page_size > h->mmu.page_size)
+		return !r->object || (r->states->token && h->caps.pagemap && trap_knows_populate());
+	return !r->object || r->shared || r->states->token;
+}
+
 int ufi_trap_attach(struct uf_mmu *mmu, struct ufi_range *r, bool closed)
 {
 	int err = trap_choose(host_of(mmu), r, closed);
 
 	if (!err && r->fill == UF_FILL_ALIAS)
 		err = trap_make_alias(r);
+	if (!err && r->object && !r->states->token)
+		r->states->token = ufi_object_get(r->start, r->object);
+	if (!err && !trap_can_tell(host_of(mmu), r))
+		err = -EOPNOTSUPP;
 	if (err || !closed)
 		return err;
 	err = trap_protect(r->start, r->end - r->start, PROT_NONE);

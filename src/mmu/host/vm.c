@@ -185,28 +185,51 @@ static bool vm_discards(int advice)
 	       advice == MADV_FREE || advice == MADV_REMOVE;
 }
 
+/* Such advice the kernel does not take for such memory. */
+static bool vm_unfit(const struct ufi_range *r, int advice)
+{
+	return (advice == MADV_FREE && r->object) || (advice == MADV_REMOVE && !r->shared);
+}
+
+/*
+ * Through the alias the protection of the traps is not in the way. Pages of a
+ * file that have become anonymous are the file's again: see door.c. spec: private.4
+ */
+static long vm_let_go(struct vm_advice *a, struct ufi_range *r, int advice)
+{
+	uint64_t len = r->end - r->start;
+	struct uf_vma vma;
+	uint64_t start = advice == MADV_REMOVE && r->alias ? r->alias : r->start;
+	long ret = UF_SYS3(SYS_madvise, start, len, advice);
+
+	if (ret || !ufi_door_replaces(r))
+		return ret;
+	/* All of it is closed now, and opened again by whoever calls. */
+	atomic_store(&r->states->mixed, true);
+	ret = a->task->mmu->ops->close(a->task->mmu, r, r->start, len);
+	vma = ufi_range_vma(r);
+	return ret ? ret : ufi_door_renew(r->states->token, &vma, r->start, len, PROT_NONE);
+}
+
 /*
  * What the kernel then refuses to drop is found in the page tables and opened
- * again. MADV_FREE may drop at once, so it does. Shared memory keeps its pages in
+ * again. MADV_FREE may drop at once, so it does. An object keeps its pages in
  * the cache but for MADV_REMOVE.
  */
 static long vm_discard_range(struct vm_advice *a, struct ufi_range *r)
 {
-	int advice = a->advice == MADV_FREE && !r->object ? MADV_DONTNEED : a->advice;
+	int advice = a->advice == MADV_FREE ? MADV_DONTNEED : a->advice;
 	bool removes = advice == MADV_REMOVE;
 	long ret;
 	int err;
 
-	if (advice == MADV_FREE)
-		return -EINVAL;
 	ret = ufi_vm_discard(a->task, r, !removes);
 	if (ret)
 		return ret;
-	/* Through the alias the protection of the traps is not in the way. */
-	ret = UF_SYS3(SYS_madvise, removes && r->alias ? r->alias : r->start, r->end - r->start,
-		      advice);
+	ret = vm_let_go(a, r, advice);
 	if (ret) {
-		err = ufi_range_armed(r) ? ufi_arm_adopt(a->task, r) : 0;
+		err = ufi_range_armed(r) ? ufi_arm_adopt(a->task, r)
+					 : ufi_arm_apply_all(a->task, r);
 		return err ? err : ret;
 	}
 	return ufi_vm_discarded(a->task, r, !removes);
@@ -216,7 +239,7 @@ static long vm_advise_range(void *arg, struct ufi_range *r)
 {
 	struct vm_advice *a = arg;
 
-	if (vm_discards(a->advice))
+	if (vm_discards(a->advice) && !vm_unfit(r, a->advice))
 		return vm_discard_range(a, r);
 	/* Their markers would be taken for ours. */
 	if (a->advice == HOST_MADV_GUARD_INSTALL || a->advice == HOST_MADV_GUARD_REMOVE)
@@ -246,6 +269,9 @@ static bool vm_discard_refused(const struct vm_advice *a, const struct ufi_range
 {
 	if (a->advice == MADV_REMOVE && !r->shared)
 		return true;
+	/* Huge pages go though they are locked, but none of them in part. */
+	if (r->page_size > ufi_host.mmu.page_size)
+		return !uf_aligned(start, r->page_size);
 	return a->advice != HOST_MADV_DONTNEED_LOCKED && vm_locked(start);
 }
 
@@ -305,6 +331,14 @@ static long vm_discard(struct vm_advice *a, uint64_t start, uint64_t end)
 	return ret;
 }
 
+/* Of a huge page that is not given back to its end nothing is. spec: hugetlb.8 */
+static uint64_t vm_discard_end(uint64_t start, uint64_t end)
+{
+	const struct ufi_range *r = end > start ? ufi_range_find(&ufi_host.mm, end - 1) : NULL;
+
+	return r ? uf_max(start, uf_align_down(end, r->page_size)) : end;
+}
+
 long ufi_host_madvise(void *addr, size_t len, int advice)
 {
 	uint64_t start = (uintptr_t)addr;
@@ -317,6 +351,8 @@ long ufi_host_madvise(void *addr, size_t len, int advice)
 		return UF_SYS3(SYS_madvise, addr, len, advice);
 	ufi_vm_begin(&ufi_host.mm, &task);
 	end = ufi_vm_end_of(start, len);
+	if (vm_discards(advice) && advice != MADV_REMOVE && vm_aligned(start))
+		end = vm_discard_end(start, end);
 	if (!vm_aligned(start) || !ufi_vm_registered(&ufi_host.mm, start, end))
 		ret = UF_SYS3(SYS_madvise, addr, len, advice);
 	else if (vm_discards(advice))
