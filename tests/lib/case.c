@@ -326,12 +326,14 @@ char *t_map_of(struct t *t, enum t_mem mem, size_t npages)
 	size_t all = len + 3 * t->page;
 	char *addr = mmap(NULL, all, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	char *start;
+	int fd;
 
 	/* Alone between two pages of nothing, so that it never merges with a neighbour. */
 	CHECK(addr != MAP_FAILED);
 	start = (char *)(((uintptr_t)addr + 2 * t->page - 1) & ~(t->page - 1));
-	t_adopt(t, start, len, t_mem_file(mem) ? case_object(mem, len) : -1);
-	CHECK(case_map_at(start, mem, len, t_map_fd(t, start)) == start);
+	fd = t_mem_file(mem) ? case_object(mem, len) : -1;
+	t_adopt(t, start, len, fd);
+	CHECK(case_map_at(start, mem, len, fd) == start);
 	CHECK_EQ(munmap(addr, (size_t)(start - addr)), 0);
 	CHECK_EQ(munmap(start + len, (size_t)(addr + all - (start + len))), 0);
 	return start;
@@ -344,7 +346,8 @@ char *t_map(struct t *t, size_t npages)
 
 int t_map_fd(struct t *t, const char *addr)
 {
-	for (int i = 0; i < t->nmaps; i++)
+	/* The last one there: what was there before may have been moved away. */
+	for (int i = t->nmaps - 1; i >= 0; i--)
 		if (t->maps[i].addr == addr)
 			return t->maps[i].fd;
 	t_fail(__FILE__, __LINE__, "%p is not a map of the test", (const void *)addr);
