@@ -151,10 +151,10 @@ static void rwp_again(struct t *t)
 		t_is_inaccessible(t, uf, addr + page, 7);
 		t_is_open(uf, addr + 2 * page);
 		CHECK_RET(uf_madvise(addr + 2 * page, page, MADV_DONTNEED), 0);
-		if (t->target->mem == T_ANON)
-			t_fill(t, uf, addr + 2 * page, 8, 0);
-		else
+		if (t_shared(t))
 			t_continue(uf, addr + 2 * page, page, 0);
+		else
+			t_fill(t, uf, addr + 2 * page, 8, 0);
 		t_is_open(uf, addr + 2 * page);
 	}
 }
@@ -342,7 +342,9 @@ static void rwp_wakes(struct t *t)
 	t_thread_join(t, &th[2], 0);
 	CHECK_EQ(th[2].outcome.value, 1);
 	/* It waits for a missing page: woken, it asks again. */
-	CHECK_RET(uf_madvise(addr, page, MADV_REMOVE), t->target->mem == T_ANON ? -EINVAL : 0);
+	CHECK_RET(uf_madvise(addr, page, MADV_REMOVE), t_shared(t)		  ? 0
+						       : t->target->mem == T_ANON ? -EINVAL
+										  : -EACCES);
 	CHECK_RET(uf_madvise(addr, page, MADV_DONTNEED), 0);
 	t_thread_faults(t, &th[0], uf, addr, T_READ, 0);
 	t_rwunprotect(uf, addr, page);
@@ -453,21 +455,22 @@ static void rwp_any_context(struct t *t)
 static void rwp_filling(struct t *t)
 {
 	struct uf *uf = rwp_open(t, 0);
+	int zero = t_huge(t) ? -EINVAL : -EEXIST;
 	size_t page = t->page;
 
 	for (size_t i = 0; i < rwp_nmodes(t); i++) {
 		char *addr = t_registered_mode(t, uf, 3, rwp_modes[i]);
-		size_t done = 0;
 
 		t_fill(t, uf, addr + page, 1, 0);
 		t_rwprotect(uf, addr, 3 * page);
 		fill_check(t, uf, FILL_COPY, addr + page, page, 0, -EEXIST, -EEXIST);
-		fill_check(t, uf, FILL_ZERO, addr + page, page, 0, -EEXIST, -EEXIST);
+		fill_check(t, uf, FILL_ZERO, addr + page, page, 0, zero, zero);
 		CHECK_RET(uf_poison(uf, addr + page, page, 0, NULL), -EEXIST);
 		if (t->target->mem != T_ANON)
-			CHECK_RET(uf_continue(uf, addr + page, page, 0, NULL), -EEXIST);
+			CHECK_RET(uf_continue(uf, addr + page, page, 0, NULL),
+				  t_shared(t) ? -EEXIST : -EFAULT);
 		t_fill(t, uf, addr, 2, 0);
-		CHECK_RET(uf_zeropage(uf, addr + 2 * page, page, 0, &done), 0);
+		t_zero(t, uf, addr + 2 * page, page);
 		t_is_open(uf, addr);
 		t_is_open(uf, addr + 2 * page);
 		t_is_inaccessible(t, uf, addr + page, 1);
@@ -478,7 +481,7 @@ static void rwp_given_back(struct t *t)
 {
 	struct uf *uf = rwp_open(t, 0);
 	size_t page = t->page;
-	bool object = t->target->mem != T_ANON;
+	bool object = t_shared(t);
 
 	for (size_t i = 0; i < rwp_nmodes(t); i++) {
 		uint64_t mode = rwp_modes[i];
