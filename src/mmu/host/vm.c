@@ -186,9 +186,13 @@ static bool vm_discards(int advice)
 }
 
 /* Such advice the kernel does not take for such memory. */
-static bool vm_unfit(const struct ufi_range *r, int advice)
+static long vm_unfit(const struct ufi_range *r, int advice)
 {
-	return (advice == MADV_FREE && r->object) || (advice == MADV_REMOVE && !r->shared);
+	if (advice == MADV_FREE && (r->object || r->page_size > ufi_host.mmu.page_size))
+		return -EINVAL;
+	if (advice != MADV_REMOVE || r->shared)
+		return 0;
+	return r->object || r->page_size > ufi_host.mmu.page_size ? -EACCES : -EINVAL;
 }
 
 /*
@@ -238,8 +242,12 @@ static long vm_discard_range(struct vm_advice *a, struct ufi_range *r)
 static long vm_advise_range(void *arg, struct ufi_range *r)
 {
 	struct vm_advice *a = arg;
+	long ret = vm_unfit(r, a->advice);
 
-	if (vm_discards(a->advice) && !vm_unfit(r, a->advice))
+	/* Not left to the host, for which some of it may be anonymous memory: see door.c. */
+	if (ret)
+		return ret;
+	if (vm_discards(a->advice))
 		return vm_discard_range(a, r);
 	/* Their markers would be taken for ours. */
 	if (a->advice == HOST_MADV_GUARD_INSTALL || a->advice == HOST_MADV_GUARD_REMOVE)
@@ -264,15 +272,21 @@ static bool vm_locked(uint64_t start)
 	       UF_SYS3(SYS_madvise, start, ufi_host.mmu.page_size, HOST_MADV_COLD) == -EINVAL;
 }
 
-/* Refused before anybody is told. spec: event.5 */
-static bool vm_discard_refused(const struct vm_advice *a, const struct ufi_range *r, uint64_t start)
+/*
+ * Refused before anybody is told. Huge pages are never locked, and none of them goes in
+ * part. spec: event.5, private.4, hugetlb.8
+ */
+static long vm_discard_refused(const struct vm_advice *a, const struct ufi_range *r, uint64_t start,
+			       uint64_t end)
 {
+	bool huge = r->page_size > ufi_host.mmu.page_size;
+
+	if (!huge && a->advice != HOST_MADV_DONTNEED_LOCKED && vm_locked(start))
+		return -EINVAL;
 	if (a->advice == MADV_REMOVE && !r->shared)
-		return true;
-	/* Huge pages go though they are locked, but none of them in part. */
-	if (r->page_size > ufi_host.mmu.page_size)
-		return !uf_aligned(start, r->page_size);
-	return a->advice != HOST_MADV_DONTNEED_LOCKED && vm_locked(start);
+		return vm_unfit(r, a->advice);
+	return huge && (a->advice == MADV_FREE || !uf_aligned(start | end, r->page_size)) ? -EINVAL
+											  : 0;
 }
 
 /* Where what the kernel has as one mapping ends; of what is not registered, all of it. */
@@ -296,11 +310,13 @@ static long vm_discard_tell(const struct vm_advice *a, uint64_t start, uint64_t 
 	struct ufi_mm *mm = a->task->mm;
 	struct ufi_range *r = ufi_range_find(mm, start);
 	struct uf_vma vma;
+	long ret;
 
 	if (!r)
 		return 0;
-	if (vm_discard_refused(a, r, start))
-		return -EINVAL;
+	ret = vm_discard_refused(a, r, start, *end);
+	if (ret)
+		return ret;
 	if (ufi_event_remove(a->task, r->ctx, start, *end))
 		return -EAGAIN;
 	if (!a->task->events)
