@@ -394,8 +394,7 @@ static long remap_over(struct move *m)
 	return ret;
 }
 
-/* Would the kernel refuse before it has changed anything? Huge pages do not grow. spec: hugetlb.12
- */
+/* Would the kernel refuse before it has changed anything? spec: hugetlb.7, hugetlb.12 */
 static bool remap_bad(const struct move *m, uint64_t to)
 {
 	const int known = MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP;
@@ -406,7 +405,8 @@ static bool remap_bad(const struct move *m, uint64_t to)
 	if ((flags & ~known) || !uf_aligned(m->old, m->page) || m->new_len == 0 ||
 	    old_end == m->old)
 		return true;
-	if (m->new_len > m->old_len && m->page > ufi_host.mmu.page_size)
+	if (m->page > ufi_host.mmu.page_size &&
+	    (m->new_len > m->old_len || (flags & MREMAP_DONTUNMAP)))
 		return true;
 	if (ufi_vm_end_of(m->old, m->new_len) == m->old)
 		return true;
