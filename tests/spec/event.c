@@ -238,15 +238,13 @@ static void event_remove_one(struct t *t, int advice, bool gone)
 
 static void event_remove(struct t *t)
 {
-	bool private = t->target->mem == T_ANON;
-
 	t_needs_linux();
-	event_remove_one(t, MADV_DONTNEED, private);
-	event_remove_one(t, MADV_DONTNEED_LOCKED, private);
+	event_remove_one(t, MADV_DONTNEED, !t_shared(t));
+	event_remove_one(t, MADV_DONTNEED_LOCKED, !t_shared(t));
 	/* When those go that may is the kernel's choice. */
-	if (private)
+	if (t->target->mem == T_ANON)
 		event_remove_one(t, MADV_FREE, false);
-	else
+	else if (t_shared(t))
 		event_remove_one(t, MADV_REMOVE, true);
 }
 
@@ -279,9 +277,9 @@ static void event_remove_each(struct t *t)
 	event_remove_is(other, &c, addr + 6 * page, addr + 8 * page);
 	/* Because of the hole. */
 	event_end(t, &c, -ENOMEM);
-	CHECK_EQ(addr[9 * page], t->target->mem == T_ANON ? 0 : 1);
+	CHECK_EQ(addr[9 * page], t_shared(t) ? 1 : 0);
 	CHECK_EQ(addr[0], 7);
-	if (t->target->mem == T_ANON) {
+	if (!t_shared(t)) {
 		event_watched(t, uf, addr + page);
 		event_watched(t, uf, addr + 2 * page);
 	}
@@ -289,14 +287,30 @@ static void event_remove_each(struct t *t)
 	t_message_none(other);
 }
 
+/* Of memory that is locked. */
+static void event_remove_locked(struct t *t, struct uf *uf, char *addr)
+{
+	size_t page = t->page;
+	struct event_call c = {.addr = addr, .len = page, .flags = MADV_DONTNEED_LOCKED};
+
+	CHECK_EQ(mlock(addr, page), 0);
+	CHECK_RET(uf_madvise(addr, page, MADV_DONTNEED), -EINVAL);
+	CHECK_RET(uf_madvise(addr, page, t_shared(t) ? MADV_REMOVE : MADV_FREE), -EINVAL);
+	CHECK_RET(uf_madvise(addr, page, MADV_REMOVE), -EINVAL);
+	t_message_none(uf);
+	CHECK(t_is_filled(addr, 2 * page, 7));
+	event_begin(t, &c, event_madvise);
+	event_remove_is(uf, &c, addr, addr + page);
+	event_end(t, &c, 0);
+	CHECK_EQ(munlock(addr + page, page), 0);
+}
+
 static void event_remove_refused(struct t *t)
 {
 	static const int others[] = {MADV_WILLNEED, MADV_COLD, MADV_PAGEOUT, MADV_NOHUGEPAGE};
-	bool private = t->target->mem == T_ANON;
 	struct uf *uf = t_open(t, 0, EVENT_ALL);
 	size_t page = t->page;
 	char *addr = t_registered(t, uf, 2);
-	struct event_call c = {.addr = addr, .len = page, .flags = MADV_DONTNEED_LOCKED};
 
 	t_needs_linux();
 	t_fill(t, uf, addr, 7, 0);
@@ -305,21 +319,18 @@ static void event_remove_refused(struct t *t)
 		(void)!uf_madvise(addr, 2 * page, others[i]);
 	CHECK_RET(uf_madvise(addr, 0, MADV_DONTNEED), 0);
 	CHECK_RET(uf_madvise(addr + 1, page, MADV_DONTNEED), -EINVAL);
-	if (private)
-		CHECK_RET(uf_madvise(addr, 2 * page, MADV_REMOVE), -EINVAL);
-	CHECK_EQ(mlock(addr, page), 0);
-	CHECK_RET(uf_madvise(addr, page, MADV_DONTNEED), -EINVAL);
-	CHECK_RET(uf_madvise(addr, page, private ? MADV_FREE : MADV_REMOVE), -EINVAL);
+	if (!t_shared(t))
+		CHECK_RET(uf_madvise(addr, 2 * page, MADV_REMOVE),
+			  t->target->mem == T_ANON ? -EINVAL : -EACCES);
+	if (t_huge(t))
+		CHECK_RET(uf_madvise(addr, 2 * page, MADV_FREE), -EINVAL);
+	else
+		event_remove_locked(t, uf, addr);
 	t_message_none(uf);
-	CHECK(t_is_filled(addr, 2 * page, 7));
-	event_begin(t, &c, event_madvise);
-	event_remove_is(uf, &c, addr, addr + page);
-	event_end(t, &c, 0);
-	CHECK_EQ(munlock(addr + page, page), 0);
-	t_message_none(uf);
+	CHECK(t_is_filled(addr + page, page, 7));
 }
 
-static void event_remove_free_shared(struct t *t)
+static void event_remove_free_backed(struct t *t)
 {
 	struct uf *uf = t_open(t, 0, EVENT_ALL);
 	char *addr = t_registered_mode(t, uf, 2, UF_REGISTER_MODE_MISSING | UF_REGISTER_MODE_MINOR);
@@ -373,7 +384,7 @@ const struct t_case event_cases[] = {
 	CASE("event.4, event.11", event_remove, T_ALL),
 	CASE("event.4, event.3", event_remove_each, T_ALL),
 	CASE("event.5", event_remove_refused, T_ALL),
-	CASE("event.5", event_remove_free_shared, T_OBJECT),
+	CASE("event.5, private.4", event_remove_free_backed, T_BACKED | T_SMALL),
 	CASE("event.4", event_remove_changed, T_ALL),
 	{0},
 };

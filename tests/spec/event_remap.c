@@ -40,7 +40,7 @@ static void event_remap(struct t *t)
 	event_watched(t, uf, addr + 4 * page);
 	/* One mapping, which fills and ends as a whole. */
 	CHECK_RET(uf_unregister(uf, to, 3 * page), 0);
-	CHECK_RET(uf_zeropage(uf, addr + 5 * page, page, 0, NULL), 0);
+	t_zero(t, uf, addr + 5 * page, page);
 	t_message_none(uf);
 }
 
@@ -167,13 +167,18 @@ static void event_remap_in_place(struct t *t)
 	t_needs_linux();
 	CHECK_RET(uf_munmap(addr + 4 * page, 2 * page), 0);
 	t_register(uf, addr, 4 * page);
-	CHECK_RET(uf_mremap(addr, 4 * page, 5 * page, 0, NULL, &got), 0);
-	CHECK_RET(uf_mremap(addr, 5 * page, 5 * page, MREMAP_MAYMOVE, NULL, &got), 0);
+	if (t_huge(t)) {
+		CHECK_RET(uf_mremap(addr, 4 * page, 5 * page, 0, NULL, &got), -EINVAL);
+		c.new_len = page - 100;
+	} else {
+		CHECK_RET(uf_mremap(addr, 4 * page, 5 * page, 0, NULL, &got), 0);
+		event_watched(t, uf, addr + 4 * page);
+		c.len = 5 * page;
+	}
+	CHECK_RET(uf_mremap(addr, c.len, c.len, MREMAP_MAYMOVE, NULL, &got), 0);
 	t_message_none(uf);
-	event_watched(t, uf, addr + 4 * page);
-	c.len = 5 * page;
 	event_begin(t, &c, event_mremap);
-	event_unmap_is(uf, &c, addr + page, addr + 5 * page);
+	event_unmap_is(uf, &c, addr + page, addr + c.len);
 	event_end(t, &c, 0);
 	event_watched(t, uf, addr);
 	t_message_none(uf);
@@ -200,7 +205,7 @@ static void event_remap_dontunmap(struct t *t)
 	CHECK(t_is_filled(to, page, 5));
 	CHECK(t_is_filled(to + 2 * page, page, 6));
 	event_watched(t, uf, to + page);
-	if (t->target->mem == T_ANON) {
+	if (!t_shared(t)) {
 		event_watched(t, uf, addr);
 		event_watched(t, uf, addr + 2 * page);
 		event_watched(t, uf, addr + 1 * page);
@@ -209,7 +214,7 @@ static void event_remap_dontunmap(struct t *t)
 		CHECK_EQ(addr[page], 0x66);
 	}
 	event_watched(t, uf, addr + 3 * page);
-	if (t->target->mem == T_ANON)
+	if (!t_shared(t))
 		event_watched(t, uf, to + 3 * page);
 	t_message_none(uf);
 }
@@ -311,14 +316,15 @@ static void event_remap_several(struct t *t)
 	size_t page = t->page;
 	char *addr = t_map(t, 5);
 	char *to = t_map(t, 4);
+	int never = t_huge(t) ? -EINVAL : -EFAULT;
 	void *got;
 
 	t_register(uf, addr, 2 * page);
 	t_fill(t, uf, addr, 5, 0);
 	t_register(uf, to, page);
 	CHECK_RET(uf_mremap(addr, 4 * page, 4 * page, FIXED, to, &got), -EFAULT);
-	CHECK_RET(uf_mremap(addr, 4 * page, 5 * page, MREMAP_MAYMOVE, NULL, &got), -EFAULT);
-	CHECK_RET(uf_mremap(addr, 4 * page, 4 * page, DONTUNMAP, NULL, &got), -EFAULT);
+	CHECK_RET(uf_mremap(addr, 4 * page, 5 * page, MREMAP_MAYMOVE, NULL, &got), never);
+	CHECK_RET(uf_mremap(addr, 4 * page, 4 * page, DONTUNMAP, NULL, &got), never);
 	CHECK_RET(uf_mremap(addr, 4 * page, 4 * page, MREMAP_MAYMOVE, NULL, &got), 0);
 	t_message_none(uf);
 	CHECK(t_is_filled(addr, page, 5));
@@ -464,13 +470,13 @@ const struct t_case event_remap_cases[] = {
 	CASE("event.9, event.3, event.6", event_remap_order, T_ALL),
 	CASE("event.9, vm.4", event_remap_unmaps, T_ALL),
 	CASE("event.8", event_remap_in_place, T_ALL),
-	CASE("event.10, event.7", event_remap_dontunmap, T_ALL),
+	CASE("event.10, event.7", event_remap_dontunmap, T_SMALL),
 	CASE("event.7, vm.13", event_remap_states, T_ALL),
 	CASE("event.7", event_remap_minor, T_OBJECT),
 	CASE("event.6, vm.1", event_remap_waiting, T_ALL),
 	CASE("event.18, event.16", event_remap_several, T_ALL),
-	CASE("event.19", event_remap_duplicate, T_OBJECT),
-	CASE("event.16, event.10", event_no_room_to_leave, T_ALL),
-	CASE("event.16", event_no_room_to_grow, T_ALL),
+	CASE("event.19", event_remap_duplicate, T_OBJECT | T_SMALL),
+	CASE("event.16, event.10", event_no_room_to_leave, T_SMALL),
+	CASE("event.16", event_no_room_to_grow, T_SMALL),
 	{0},
 };

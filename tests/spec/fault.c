@@ -236,6 +236,14 @@ static void fault_object_swapped(struct t *t)
 	t_message_none(uf);
 }
 
+/* It has a page already. */
+static void fault_is_taken(struct t *t, struct uf *uf, char *addr)
+{
+	CHECK_RET(uf_copy(uf, addr, t_buffer(t, 1), t->page, 0, NULL), -EEXIST);
+	if (!t_huge(t))
+		CHECK_RET(uf_zeropage(uf, addr, t->page, 0, NULL), -EEXIST);
+}
+
 /* fallocate(2) gives the object pages that nobody has written. */
 static void fault_object_allocated(struct t *t)
 {
@@ -250,8 +258,12 @@ static void fault_object_allocated(struct t *t)
 	t_register(uf, addr, 8 * page);
 	CHECK_EQ(t_access(addr + page, T_READ).value, 0);
 	CHECK_EQ(t_access(addr + 5 * page, T_WRITE).sig, 0);
-	CHECK_RET(uf_zeropage(uf, addr + 2 * page, page, 0, NULL), -EEXIST);
-	CHECK_RET(uf_zeropage(uf, addr + 3 * page, 3 * page, 0, NULL), -EAGAIN);
+	if (t_shared(t)) {
+		fault_is_taken(t, uf, addr + 2 * page);
+		fault_is_taken(t, uf, addr + 5 * page);
+	}
+	if (!t_huge(t))
+		CHECK_RET(uf_zeropage(uf, addr + 3 * page, 3 * page, 0, NULL), -EAGAIN);
 	t_thread_faults(t, &th, uf, addr + 6 * page, T_READ, 0);
 	t_fill(t, uf, addr + 6 * page, 3, 0);
 	t_thread_join(t, &th, 0);

@@ -512,7 +512,7 @@ const struct t_case fill_cases[] = {
 	CASE("fill.10", fill_error_in_field, T_ALL),
 	CASE("fill.11, fault.12", fill_ahead, T_ALL),
 	CASE("fill.13", fill_any_mode, T_ALL),
-	CASE("fill.14", fill_locked, T_ALL),
+	CASE("fill.14", fill_locked, T_SMALL),
 	CASE("fill.5, fault.22", fill_field_protected, T_SMALL),
 	{0},
 };
