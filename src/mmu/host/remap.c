@@ -242,36 +242,18 @@ static int remap_whole(const struct move *m)
 	return err;
 }
 
-/* Where a page of the mapping can begin. */
-static int remap_find_room(struct move *m)
-{
-	uint64_t more = m->page - ufi_host.mmu.page_size;
-	long ret = UF_SYS6(SYS_mmap, m->to, m->new_len + more, PROT_NONE,
-			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	uint64_t start = (uint64_t)ret;
-
-	if (host_failed(ret))
-		return (int)ret;
-	m->to = uf_align_up(start, m->page);
-	if (m->to > start)
-		UF_SYS2(SYS_munmap, start, m->to - start);
-	if (start + more > m->to)
-		UF_SYS2(SYS_munmap, m->to + m->new_len, start + more - m->to);
-	return 0;
-}
-
 /* Room at the new place, where whatever is there goes; without MREMAP_FIXED TO is a wish. */
 static int remap_make_room(struct move *m)
 {
-	long ret;
+	int fixed = m->flags & MREMAP_FIXED ? MAP_FIXED : 0;
+	long ret = UF_SYS6(SYS_mmap, m->to, m->new_len, PROT_NONE,
+			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | fixed, -1, 0);
 
-	if (!(m->flags & MREMAP_FIXED))
-		return remap_find_room(m);
-	ret = UF_SYS6(SYS_mmap, m->to, m->new_len, PROT_NONE,
-		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
 	if (host_failed(ret))
 		return (int)ret;
-	ufi_vm_drop(m->task->mm, m->to, m->to + m->new_len);
+	if (fixed)
+		ufi_vm_drop(m->task->mm, m->to, m->to + m->new_len);
+	m->to = (uint64_t)ret;
 	return 0;
 }
 
@@ -394,7 +376,10 @@ static long remap_over(struct move *m)
 	return ret;
 }
 
-/* Would the kernel refuse before it has changed anything? spec: hugetlb.7, hugetlb.12 */
+/*
+ * Would the kernel refuse before it has changed anything? Huge pages go only to a place that
+ * is given. spec: hugetlb.7, hugetlb.12
+ */
 static bool remap_bad(const struct move *m, uint64_t to)
 {
 	const int known = MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP;
