@@ -434,7 +434,7 @@ static void hugetlb_no_object(struct t *t)
 	hugetlb_watched(t, uf, addr + t->page);
 }
 
-static void hugetlb_grows(struct t *t)
+static void hugetlb_stays(struct t *t)
 {
 	struct uf *uf = t_open(t, 0, 0);
 	size_t page = t->page;
@@ -446,6 +446,10 @@ static void hugetlb_grows(struct t *t)
 	CHECK_RET(uf_munmap(addr + 2 * page, page), 0);
 	CHECK_RET(uf_mremap(addr, 2 * page, 3 * page, 0, NULL, &got), -EINVAL);
 	CHECK_RET(uf_mremap(addr, 2 * page, 3 * page, MREMAP_MAYMOVE, NULL, &got), -EINVAL);
+	CHECK_RET(uf_mremap(addr, 0, page, MREMAP_MAYMOVE, NULL, &got), -EINVAL);
+	CHECK_RET(uf_mremap(addr, 2 * page, 2 * page, MREMAP_MAYMOVE | MREMAP_DONTUNMAP, NULL,
+			    &got),
+		  -EINVAL);
 	CHECK(t_is_filled(addr, page, 1));
 	hugetlb_watched(t, uf, addr + page);
 	t_message_none(uf);
@@ -468,6 +472,6 @@ const struct t_case hugetlb_cases[] = {
 	CASE("hugetlb.10", hugetlb_message, T_HUGE),
 	CASE("hugetlb.11", hugetlb_private, T_HUGE | T_OWN),
 	CASE("hugetlb.11", hugetlb_no_object, T_HUGE | T_OWN),
-	CASE("hugetlb.12", hugetlb_grows, T_HUGE),
+	CASE("hugetlb.12", hugetlb_stays, T_HUGE),
 	{0},
 };

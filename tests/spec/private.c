@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* spec/private.md */
+#include "event.h"
 #include "fill.h"
 #include "suites.h"
 
@@ -170,6 +171,7 @@ static void private_given_back(struct t *t)
 		t_fill(t, uf, addr + i * page, 0x30, 0);
 	CHECK_RET(uf_madvise(addr, 4 * page, MADV_REMOVE), -EACCES);
 	CHECK_RET(uf_madvise(addr, 4 * page, MADV_FREE), -EINVAL);
+	CHECK_RET(uf_madvise(addr + 2 * page, page, MADV_FREE), -EINVAL);
 	CHECK(t_is_filled(addr, 4 * page, 0x30));
 	CHECK_RET(uf_madvise(addr + page, 2 * page, MADV_DONTNEED), 0);
 	CHECK(t_is_filled(addr, page, 0x30));
@@ -263,6 +265,110 @@ static void private_left_behind(struct t *t)
 	t_message_none(uf);
 }
 
+/*
+ * Moved, and told of with UF_FEATURE_EVENT_REMAP only. In the object there are pages full
+ * of 1 to 3; the second page is the mapping's own, and so is the fourth.
+ */
+static char *private_moved_to(struct t *t, struct uf *uf, size_t new_len, bool told)
+{
+	size_t page = t->page;
+	char *addr = private_map(t, 6, 3);
+	struct event_call c = {.addr = addr,
+			       .len = 6 * page,
+			       .new_len = new_len,
+			       .flags = MREMAP_MAYMOVE | MREMAP_FIXED,
+			       .to = t_map(t, 6)};
+	char *to = c.to;
+
+	t_register_mode(uf, addr, 6 * page, MINOR | MISSING);
+	t_fill(t, uf, addr + page, 0x31, 0);
+	t_continue(uf, addr + 2 * page, page, 0);
+	t_fill(t, uf, addr + 3 * page, 0x33, 0);
+	event_begin(t, &c, event_mremap);
+	if (told)
+		event_remap_is(uf, &c, addr, to, new_len);
+	event_end(t, &c, 0);
+	t_message_none(uf);
+	CHECK(t_is_filled(to + page, page, 0x31));
+	CHECK(t_is_filled(to + 2 * page, page, 3));
+	CHECK(new_len < 4 * page || t_is_filled(to + 3 * page, page, 0x33));
+	return to;
+}
+
+static void private_moves(struct t *t)
+{
+	struct uf *uf = t_open_mode(t, MINOR, UF_FEATURE_EVENT_REMAP);
+	size_t page = t->page;
+	char *to = private_moved_to(t, uf, 6 * page, true);
+
+	t_needs_linux();
+	t_is_minor(t, uf, to, 1);
+	event_watched(t, uf, to + 4 * page);
+	/* The object has got nothing of that. */
+	CHECK_RET(uf_madvise(to, 6 * page, MADV_DONTNEED), 0);
+	t_is_minor(t, uf, to + page, 2);
+	event_watched(t, uf, to + 3 * page);
+	event_watched(t, uf, to + 4 * page);
+	t_is_minor(t, uf, to + 2 * page, 3);
+	to[2 * page] = 9;
+	t_message_none(uf);
+	to = private_moved_to(t, uf, 3 * page, true);
+	t_is_minor(t, uf, to, 1);
+	CHECK_RET(uf_unregister(uf, to, 3 * page), 0);
+	CHECK_EQ(t_byte(to), 1);
+	t_message_none(uf);
+}
+
+static void private_moves_untold(struct t *t)
+{
+	struct uf *uf = t_open_mode(t, MINOR, 0);
+	size_t page = t->page;
+	char *to = private_moved_to(t, uf, 6 * page, false);
+
+	CHECK_RET(uf_zeropage(uf, to + 5 * page, page, 0, NULL), -ENOENT);
+	CHECK_EQ(t_byte(to), 1);
+	CHECK_EQ(t_byte(to + 4 * page), 0);
+	for (size_t i = 0; i < 6; i++)
+		to[i * page] = 9;
+	to = private_moved_to(t, uf, 3 * page, false);
+	CHECK_EQ(t_byte(to), 1);
+	t_message_none(uf);
+}
+
+/* There is something behind it, so it moves; its last page is its own. */
+static void private_moves_to_grow(struct t *t)
+{
+	struct uf *uf = t_open_mode(t, MINOR, UF_FEATURE_EVENT_REMAP);
+	size_t page = t->page;
+	char *addr = private_map(t, 5, 4);
+	struct event_call c = {
+		.addr = addr, .len = 2 * page, .new_len = 5 * page, .flags = MREMAP_MAYMOVE};
+	struct uf_msg msg;
+	void *got;
+	char *to;
+
+	t_register_mode(uf, addr, 2 * page, MINOR | MISSING);
+	CHECK_EQ(fallocate(t_map_fd(t, addr), 3, (off_t)page, (off_t)page), 0);
+	t_fill(t, uf, addr + page, 0x30, 0);
+	event_begin(t, &c, event_mremap);
+	msg = t_message(uf);
+	CHECK_EQ(msg.event, UF_EVENT_REMAP);
+	event_end(t, &c, 0);
+	to = c.to;
+	t_adopt(t, to, 5 * page, -1);
+	CHECK(t_is_filled(to + page, page, 0x30));
+	t_is_minor(t, uf, to, 1);
+	t_is_minor(t, uf, to + 2 * page, 3);
+	t_is_minor(t, uf, to + 3 * page, 4);
+	event_watched(t, uf, to + 4 * page);
+	CHECK_RET(uf_madvise(to, 5 * page, MADV_DONTNEED), 0);
+	event_watched(t, uf, to + page);
+	event_watched(t, uf, to + 4 * page);
+	CHECK_RET(uf_mremap(to, 5 * page, page, 0, NULL, &got), 0);
+	t_is_minor(t, uf, to, 1);
+	t_message_none(uf);
+}
+
 const struct t_case private_cases[] = {
 	CASE("private.1", private_copy, T_COPIED),
 	CASE("private.1, fault.16", private_two_mappings, T_COPIED),
@@ -273,5 +379,8 @@ const struct t_case private_cases[] = {
 	CASE("private.5", private_protected, T_COPIED),
 	CASE("private.6", private_grows, T_COPIED),
 	CASE("private.6", private_left_behind, T_COPIED),
+	CASE("private.6, event.7", private_moves, T_COPIED),
+	CASE("private.6, vm.4", private_moves_untold, T_COPIED),
+	CASE("private.6, event.7", private_moves_to_grow, T_COPIED),
 	{0},
 };
