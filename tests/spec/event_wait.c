@@ -314,12 +314,16 @@ static void event_killed(struct t *t)
 
 #define WAIT_THREADS 8
 #define WAIT_ROUNDS 40
+/* Huge pages are few, and take their time. */
+#define WAIT_HUGE_THREADS 2
+#define WAIT_HUGE_ROUNDS 12
 
 struct event_churn {
 	struct event_call c;
 	_Atomic bool *go;
 	char *home;
 	size_t page;
+	int rounds;
 	char *room;
 };
 
@@ -333,7 +337,7 @@ static void event_churn(struct event_call *c)
 	/* Nothing else is mapped from then on, so nothing takes the place that one has left. */
 	while (!atomic_load(churn->go))
 		sched_yield();
-	for (int i = 0; i < WAIT_ROUNDS; i++) {
+	for (int i = 0; i < churn->rounds; i++) {
 		char *from = i % 2 ? churn->room : churn->home;
 		char *to = i % 2 ? churn->home : churn->room;
 
@@ -365,28 +369,31 @@ static void event_many(struct t *t)
 {
 	struct uf *uf = t_open(t, 0, EVENT_ALL);
 	struct event_churn churn[WAIT_THREADS];
+	int nthreads = t_huge(t) ? WAIT_HUGE_THREADS : WAIT_THREADS;
 	char *src = t_buffer(t, 1);
 	_Atomic bool go = false;
 	struct uf_msg msg;
 	int done;
 
 	memset(src, 0x66, t->page);
-	for (int i = 0; i < WAIT_THREADS; i++) {
-		churn[i] = (struct event_churn){.home = t_registered(t, uf, 3),
-						.page = t->page,
-						.room = t_map(t, 3),
-						.go = &go};
+	for (int i = 0; i < nthreads; i++) {
+		churn[i] =
+			(struct event_churn){.home = t_registered(t, uf, 3),
+					     .page = t->page,
+					     .rounds = t_huge(t) ? WAIT_HUGE_ROUNDS : WAIT_ROUNDS,
+					     .room = t_map(t, 3),
+					     .go = &go};
 		event_begin(t, &churn[i].c, event_churn);
 	}
 	atomic_store(&go, true);
 	do {
 		done = 0;
-		for (int i = 0; i < WAIT_THREADS; i++)
+		for (int i = 0; i < nthreads; i++)
 			done += atomic_load(&churn[i].c.th.done);
 		while (uf_read(uf, &msg, 1) == 1)
 			event_serve(uf, t, src, &msg);
-	} while (done < WAIT_THREADS);
-	for (int i = 0; i < WAIT_THREADS; i++)
+	} while (done < nthreads);
+	for (int i = 0; i < nthreads; i++)
 		event_end(t, &churn[i].c, 0);
 	t_message_none(uf);
 }
