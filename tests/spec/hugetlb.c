@@ -315,6 +315,32 @@ static void hugetlb_within(struct t *t)
 	t_message_none(uf);
 }
 
+/* What changes is not registered, but what goes because of it. */
+static void hugetlb_unregistered(struct t *t)
+{
+	struct uf *uf = t_open(t, 0, 0);
+	size_t page = t->page;
+	size_t small = hugetlb_small();
+	char *from = t_map(t, 3);
+	char *to = t_registered(t, uf, 3);
+	char *addr = t_map(t, 3);
+	void *got;
+
+	from[page] = 1;
+	CHECK_RET(uf_mremap(from, 3 * page, page + small, MREMAP_MAYMOVE | MREMAP_FIXED, to, &got),
+		  0);
+	CHECK_EQ(to[0], 0);
+	CHECK_EQ(to[page], 1);
+	hugetlb_watched(t, uf, to + 2 * page);
+	t_register(uf, addr + 2 * page, page);
+	addr[page] = 2;
+	CHECK_RET(uf_mremap(addr, 3 * page, page + small, 0, NULL, &got), 0);
+	CHECK_EQ(addr[page], 2);
+	CHECK_EQ(t_access(addr + 2 * page, T_READ).sig, SIGSEGV);
+	CHECK_RET(hugetlb_register(uf, addr, 2 * page), 0);
+	t_message_none(uf);
+}
+
 static void hugetlb_given_back(struct t *t)
 {
 	struct uf *uf = t_open_mode(t, MINOR, 0);
@@ -467,6 +493,7 @@ const struct t_case hugetlb_cases[] = {
 	CASE("copy.8, copy.4", hugetlb_half, T_HUGE),
 	CASE("copy.5", hugetlb_source_missing, T_HUGE),
 	CASE("hugetlb.7", hugetlb_within, T_HUGE),
+	CASE("hugetlb.7, vm.1", hugetlb_unregistered, T_HUGE),
 	CASE("hugetlb.8", hugetlb_given_back, T_HUGE),
 	CASE("hugetlb.9", hugetlb_poison_removed, T_HUGE | T_OBJECT),
 	CASE("hugetlb.10", hugetlb_message, T_HUGE),

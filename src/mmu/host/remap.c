@@ -524,11 +524,25 @@ static uint64_t remap_pages(const struct move *m, uint64_t len)
 	return len > ufi_host.mmu.task_size ? len : uf_align_up(len, m->page);
 }
 
+/* Where nothing is registered that could go it does not matter, and is not asked. */
+static uint64_t remap_page_size(const struct move *m, size_t old_len, size_t new_len)
+{
+	const struct ufi_mm *mm = m->task->mm;
+	const struct ufi_range *r = ufi_range_find(mm, m->old);
+	struct uf_vma vma;
+
+	if (r)
+		return r->page_size;
+	if ((ufi_vm_registered(mm, m->old, ufi_vm_end_of(m->old, old_len)) ||
+	     ufi_vm_registered(mm, m->to, ufi_vm_end_of(m->to, new_len))) &&
+	    ufi_maps_find(&ufi_host.mmu, m->old, &vma) == 0 && vma.start <= m->old)
+		return vma.page_size;
+	return ufi_host.mmu.page_size;
+}
+
 static void remap_measure(struct move *m, size_t old_len, size_t new_len)
 {
-	const struct ufi_range *r = ufi_range_find(m->task->mm, m->old);
-
-	m->page = r ? r->page_size : ufi_host.mmu.page_size;
+	m->page = remap_page_size(m, old_len, new_len);
 	m->old_len = remap_pages(m, old_len);
 	m->new_len = remap_pages(m, new_len);
 	m->len = uf_min(m->old_len, m->new_len);
