@@ -28,7 +28,7 @@ struct same {
 	struct uf *uf[2];
 	char *addr[2];
 	uint64_t modes;
-	uint32_t pages, all, hole;
+	uint32_t pages, all, hole, first;
 	uint32_t seed;
 	bool usable[SAME_PAGES]; /* an access neither waits nor fails */
 };
@@ -63,21 +63,23 @@ static void same_begin(struct same *s, struct t *t, uint32_t seed)
 	s->pages = t_huge(t) ? SAME_HUGE_PAGES : SAME_PAGES;
 	s->all = s->pages + (t_huge(t) ? SAME_HUGE_TAIL : SAME_TAIL);
 	s->hole = t_huge(t) ? SAME_HUGE_HOLE : SAME_HOLE;
+	/* Before all others there are page tables for all of them: scan.22. */
+	s->first = t_huge(t) ? 0 : 2;
 	for (int i = 0; i < 2; i++) {
 		s->addr[i] = t_map(t, s->all);
 		memset(s->addr[i] + s->pages * page, 1, (s->all - s->pages) * page);
-		/* The first one, so that there are page tables for all of them: scan.22. */
-		s->addr[i][0] = 1;
+		s->addr[i][s->first * page] = 1;
 		CHECK_RET(uf_register(s->uf[i], s->addr[i], s->pages * page, s->modes, NULL), 0);
 		CHECK_RET(uf_munmap(s->addr[i] + s->hole * page, page), 0);
 	}
 	for (size_t i = 0; i < s->pages; i++)
-		s->usable[i] = i == 0 || !(seed % 2);
+		s->usable[i] = i == s->first || !(seed % 2);
 }
 
+/* There are few huge pages. */
 static void same_end(struct same *s)
 {
-	for (int i = 0; i < 2; i++)
+	for (int i = 0; i < 2 && t_huge(s->t); i++)
 		CHECK_RET(uf_munmap(s->addr[i], s->all * s->t->page), 0);
 }
 
@@ -142,13 +144,16 @@ static struct uf_scan_arg same_arg(struct same *s)
 	}
 	arg.vec_len = same_random(s, 3) ? SAME_ALL : same_random(s, 4);
 	arg.max_pages = same_random(s, 2) ? same_random(s, 6) * scan_counts(s->t) : 0;
-	arg.max_pages += arg.max_pages && !same_random(s, 3);
+	if (t_huge(s->t) && arg.max_pages)
+		arg.max_pages += same_random(s, 2);
 	arg.flags = same_random(s, 3) ? 0 : UF_SCAN_WP_MATCHING;
 	arg.flags |= same_random(s, 6) ? 0 : UF_SCAN_CHECK_WPASYNC;
 	arg.category_mask = masks[same_random(s, 5)];
 	arg.category_anyof_mask = masks[same_random(s, 5)] | masks[same_random(s, 5)];
 	arg.category_inverted = masks[same_random(s, 5)];
 	arg.return_mask = same_random(s, 2) ? SAME_TOLD : masks[same_random(s, 5)];
+	if (s->t->target->mem == T_PRIVATE_FILE)
+		arg.return_mask &= ~UF_PAGE_IS_PFNZERO; /* difference 25 */
 	return arg;
 }
 
