@@ -77,10 +77,12 @@ static uint64_t collect_fit(const struct ufi_scan *s, const struct ufi_run *run,
 	if (start < next && !regions && ufi_region_room(s, run->categories, start, next) > start)
 		regions = 1;
 	for (; start < next && regions && pages; regions--) {
-		uint64_t n = uf_min(pages, (next - start) / s->page);
+		uint64_t room = start + uf_min(pages, (next - start) / s->page) * s->page;
 
-		fit = start + n * s->page;
-		pages -= n;
+		fit = uf_align_down(room, run->range->page_size);
+		if (fit < room)
+			break;
+		pages -= (fit - start) / s->page;
 		collect_next(run->range, fit, end, &start, &next);
 	}
 	return fit;
@@ -123,6 +125,16 @@ static int collect_open(struct ufi_task *task, struct ufi_scan *s, const struct 
 	return err;
 }
 
+/* Nothing that is there is protected: a mark. Lost huge pages do not take it. spec: scan.22 */
+static int collect_closed(struct ufi_scan *s, const struct ufi_run *run, uint64_t end)
+{
+	if (!run->range->mem->huge)
+		end = collect_mark(run, end);
+	ufi_region_tell(s, run->categories, run->start, end);
+	s->at = end;
+	return end == run->start ? -EBUSY : 0;
+}
+
 /* spec: scan.14 */
 int ufi_collect(struct ufi_task *task, struct ufi_scan *s, const struct ufi_run *run,
 		uint64_t limit, bool leap)
@@ -136,14 +148,16 @@ int ufi_collect(struct ufi_task *task, struct ufi_scan *s, const struct ufi_run 
 	s->full = end == run->start;
 	if (s->full)
 		return 0;
+	end = uf_align_down(end, r->page_size);
+	if (end == run->start) {
+		ufi_region_pass(s, run->categories, run->start, end + r->page_size);
+		return 0;
+	}
 	limit = uf_min(limit, run->start + COLLECT_PAGES * r->page_size);
 	end = ufi_page_alike(r, run->start, uf_min(end, limit), run->state);
 	atomic_store(&r->states->mixed, true);
 	if (ufi_page_open(r, run->state))
 		return collect_open(task, s, run, leap ? collect_reach(run, end, limit) : end,
 				    leap);
-	end = collect_mark(run, end);
-	ufi_region_tell(s, run->categories, run->start, end);
-	s->at = end;
-	return end == run->start ? -EBUSY : 0;
+	return collect_closed(s, run, end);
 }

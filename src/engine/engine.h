@@ -538,6 +538,7 @@ struct ufi_scan {
 	uint64_t handed;	       /* regions that have been handed on */
 	uint64_t found;		       /* pages in all of them */
 	uint64_t at;		       /* everything before it has been looked at */
+	uint64_t passed;	       /* the last huge page that was not whole, or 0 */
 	bool full;		       /* and the page there finds no room */
 };
 
@@ -548,6 +549,8 @@ bool ufi_region_wants(const struct ufi_scan *s, uint64_t categories);
 /* How far pages that match and are alike can be told: END, or less; START: not at all. */
 uint64_t ufi_region_room(const struct ufi_scan *s, uint64_t categories, uint64_t start,
 			 uint64_t end);
+/* They are a part of a huge page, which cannot be protected: they are not told. */
+void ufi_region_pass(struct ufi_scan *s, uint64_t categories, uint64_t start, uint64_t end);
 /* They are told. There is room for them, and in region for one more. */
 void ufi_region_tell(struct ufi_scan *s, uint64_t categories, uint64_t start, uint64_t end);
 

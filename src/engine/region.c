@@ -50,6 +50,16 @@ uint64_t ufi_region_room(const struct ufi_scan *s, uint64_t categories, uint64_t
 	return start + uf_min(npages, s->arg.max_pages - s->found) * s->page;
 }
 
+/* Where there is no room at all the scan is full all the same. spec: scan.23 */
+void ufi_region_pass(struct ufi_scan *s, uint64_t categories, uint64_t start, uint64_t end)
+{
+	s->full = ufi_region_room(s, categories, start, end) == start;
+	if (s->full)
+		return;
+	s->passed = start;
+	s->at = end;
+}
+
 /* spec: scan.10 */
 void ufi_region_tell(struct ufi_scan *s, uint64_t categories, uint64_t start, uint64_t end)
 {

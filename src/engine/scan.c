@@ -42,28 +42,28 @@ static uint64_t scan_mapping(const struct ufi_range *r)
 /*
  * What a page in this state is, of which the machine tells MACHINE. The state is
  * the mapping's, not the object's (spec: async.11). Our traps do
- * not show: a marker is a missing page. EXISTS: an open page of which the page
- * tables know nothing is there all the same. spec: scan.4, scan.6, scan.8
+ * not show: a marker is a missing page. FOUND: what an open page is of which the page
+ * tables know nothing. spec: scan.4, scan.6, scan.8, scan.22
  */
 static uint64_t scan_categories(const struct ufi_range *r, uint8_t state, uint64_t machine,
-				bool exists)
+				uint64_t found)
 {
 	uint64_t categories = machine & UF_PAGE_IS_GUARD ? 0 : machine & SCAN_MACHINE;
-	uint64_t mapping = scan_mapping(r);
+	uint64_t mapping = scan_mapping(r) | (r->mem->huge ? UF_PAGE_IS_HUGE : 0);
+	bool counts = !r->mem->huge && ((mapping | machine) & SCAN_OURS);
 
 	if (ufi_page_kind(state) == UFI_PAGE_POISON)
 		categories = UF_PAGE_IS_SWAPPED;
 	else if (!ufi_page_there(r, state))
 		categories = 0;
-	else if (!(categories & SCAN_THERE) && exists)
-		categories =
-			UF_PAGE_IS_PRESENT | (r->object ? UF_PAGE_IS_FILE : UF_PAGE_IS_PFNZERO);
+	else if (!(categories & SCAN_THERE))
+		categories |= found;
 	if ((r->modes & UF_REGISTER_MODE_RWP) && (categories & SCAN_THERE) &&
 	    ufi_page_open(r, state))
 		categories |= UF_PAGE_IS_ACCESSED; /* spec: scan.21 */
 	if (state & UFI_PAGE_WP)
 		return mapping | (categories & SCAN_THERE ? categories : UF_PAGE_IS_SWAPPED);
-	if (mapping || (categories & SCAN_THERE) || (machine & UF_PAGE_IS_WRITTEN))
+	if (counts || (categories & SCAN_THERE))
 		categories |= UF_PAGE_IS_WRITTEN;
 	return mapping | categories;
 }
@@ -73,7 +73,8 @@ static bool scan_simple(const struct ufi_scan *s, const struct ufi_range *r)
 {
 	uint64_t interest = s->arg.category_mask | s->arg.category_anyof_mask | s->arg.return_mask;
 
-	return ufi_range_tracked(r) && (!s->arg.vec_len || !(interest & ~(uint64_t)SCAN_OURS));
+	return ufi_range_tracked(r) && !r->mem->huge &&
+	       (!s->arg.vec_len || !(interest & ~(uint64_t)SCAN_OURS));
 }
 
 /* The machine tells all of a range, piece by piece: the piece at AT. */
@@ -105,10 +106,11 @@ static int scan_look_at(struct ufi_task *task, struct scan_look *look, const str
 }
 
 /*
- * Pages that are open, in a range that begins closed, have content. Private ones
- * of which the page tables know nothing are zeros; an object may have lost its.
+ * Pages that are open, in a range that begins closed, have content. Those of which
+ * the page tables know nothing are the object's, which may have lost its; private
+ * ones that it has not got are zeros.
  */
-static int scan_exists(struct ufi_task *task, struct ufi_run *run, bool *exists)
+static int scan_find(struct ufi_task *task, struct ufi_run *run, uint64_t *found)
 {
 	struct ufi_range *r = run->range;
 	uint8_t vec[SCAN_FIND];
@@ -116,10 +118,9 @@ static int scan_exists(struct ufi_task *task, struct ufi_run *run, bool *exists)
 	uint64_t i = 1;
 	int err;
 
-	*exists = true;
-	if (!r->shared)
+	*found = UF_PAGE_IS_PRESENT | UF_PAGE_IS_PFNZERO;
+	if (!r->shared && !r->object)
 		return 0;
-	run->start = uf_align_down(run->start, page);
 	run->end = uf_min(run->end, run->start + SCAN_FIND * page);
 	err = r->mem->find(task->mmu, r, run->start, uf_align_up(run->end - run->start, page), vec);
 	if (err)
@@ -127,7 +128,10 @@ static int scan_exists(struct ufi_task *task, struct ufi_run *run, bool *exists)
 	while (run->start + i * page < run->end && vec[i] == vec[0])
 		i++;
 	run->end = uf_min(run->end, run->start + i * page);
-	*exists = vec[0];
+	if (vec[0])
+		*found = UF_PAGE_IS_PRESENT | UF_PAGE_IS_FILE;
+	else if (r->shared)
+		*found = 0;
 	return 0;
 }
 
@@ -137,7 +141,7 @@ static int scan_whole_run(struct ufi_task *task, struct scan_look *look, struct 
 	struct ufi_range *r = run->range;
 	uint64_t start = run->start;
 	uint64_t machine = 0;
-	bool exists = false;
+	uint64_t found = 0;
 	int err = scan_look_at(task, look, r, start, run->end);
 
 	run->end = ufi_page_alike(r, start, run->end, run->state);
@@ -148,9 +152,8 @@ static int scan_whole_run(struct ufi_task *task, struct scan_look *look, struct 
 		run->end = uf_min(run->end, look->region[look->i].start);
 	}
 	if (!err && ufi_range_armed(r) && ufi_page_there(r, run->state) && !(machine & SCAN_THERE))
-		err = scan_exists(task, run, &exists);
-	run->start = start;
-	run->categories = scan_categories(r, run->state & (uint8_t)~UFI_PAGE_BUSY, machine, exists);
+		err = scan_find(task, run, &found);
+	run->categories = scan_categories(r, run->state & (uint8_t)~UFI_PAGE_BUSY, machine, found);
 	return err;
 }
 
@@ -167,23 +170,31 @@ static int scan_run_at(struct ufi_task *task, const struct ufi_scan *s, struct s
 		       uint64_t end, struct ufi_run *run)
 {
 	struct ufi_range *r = run->range;
-	uint64_t first_end = uf_align_down(s->at, r->page_size) + r->page_size;
+	uint64_t start = uf_align_down(s->at, r->page_size);
 
-	run->start = s->at;
-	run->end = end;
-	run->state = atomic_load(ufi_page_state(r, s->at));
+	run->start = start;
+	run->end = uf_align_up(end, r->page_size);
+	run->state = atomic_load(ufi_page_state(r, start));
 	if (scan_undecided(run->state))
 		return -EBUSY;
 	if (!scan_simple(s, r))
 		return scan_whole_run(task, look, run);
-	run->end = ufi_page_same(r, s->at, end, UFI_PAGE_WP | UFI_PAGE_BUSY, run->state);
-	run->end = uf_min(end, uf_max(run->end, first_end));
+	run->end = ufi_page_same(r, start, end, UFI_PAGE_WP | UFI_PAGE_BUSY, run->state);
+	run->end = uf_max(run->end, start + r->page_size);
 	run->categories =
 		UF_PAGE_IS_WPALLOWED | (run->state & UFI_PAGE_WP ? 0 : UF_PAGE_IS_WRITTEN);
 	return 0;
 }
 
-/* Up to LIMIT. spec: scan.18 */
+/* Does what it matches with say so? spec: scan.18, scan.22 */
+static bool scan_wants(const struct ufi_scan *s, const struct ufi_run *run, bool protects)
+{
+	if (!s->arg.vec_len && (!protects || !run->range->mem->huge))
+		return protects;
+	return ufi_region_wants(s, run->categories);
+}
+
+/* Up to LIMIT. The pages of the run are whole, what is asked for need not be. */
 static int scan_take(struct ufi_task *task, struct ufi_scan *s, const struct ufi_run *run,
 		     uint64_t limit)
 {
@@ -191,19 +202,24 @@ static int scan_take(struct ufi_task *task, struct ufi_scan *s, const struct ufi
 		(s->arg.flags & UF_SCAN_WP_MATCHING) && (run->categories & UF_PAGE_IS_WRITTEN);
 	bool leap = scan_simple(s, run->range) &&
 		    !(s->arg.vec_len && ufi_region_wants(s, UF_PAGE_IS_WPALLOWED));
-	uint64_t end = run->end;
+	uint64_t page = run->range->page_size;
+	uint64_t end = uf_min(run->end, limit);
 
-	if (s->arg.vec_len ? !ufi_region_wants(s, run->categories) : !protects) {
+	if (!scan_wants(s, run, protects)) {
 		s->at = end;
 		return 0;
 	}
+	if (protects && (run->start < s->at || limit - run->start < page)) {
+		ufi_region_pass(s, run->categories, s->at, uf_min(run->start + page, limit));
+		return 0;
+	}
 	if (protects)
-		return ufi_collect(task, s, run, limit, leap);
-	end = ufi_region_room(s, run->categories, run->start, end);
-	s->full = end == run->start;
+		return ufi_collect(task, s, run, uf_align_down(limit, page), leap);
+	end = ufi_region_room(s, run->categories, s->at, end);
+	s->full = end == s->at;
 	if (s->full)
 		return 0;
-	ufi_region_tell(s, run->categories, run->start, end);
+	ufi_region_tell(s, run->categories, s->at, end);
 	s->at = end;
 	return 0;
 }
@@ -314,11 +330,24 @@ static int scan_gap_full(struct ufi_task *task, struct ufi_scan *s, uint64_t end
 	return 0;
 }
 
+/*
+ * Did the machine stop at its walk_end, or pass a part of a huge page there? With room
+ * for more it would have gone on. spec: scan.23
+ */
+static bool scan_gap_passed(const struct uf_scan_arg *arg, const struct uf_scan_region *vec,
+			    uint64_t n, uint64_t found)
+{
+	if (arg->walk_end == arg->end)
+		return false;
+	return !n || arg->walk_end < vec[n - 1].end || (n < arg->vec_len && found < arg->max_pages);
+}
+
 /* What is not registered here, up to END: the machine knows, and protects what is its own. */
 static int scan_gap(struct ufi_task *task, struct ufi_scan *s, uint64_t end)
 {
 	struct uf_scan_region vec[SCAN_LOOK];
 	struct uf_scan_arg arg = s->gap;
+	uint64_t found = s->found;
 	int64_t n;
 
 	arg.start = s->at;
@@ -335,6 +364,10 @@ static int scan_gap(struct ufi_task *task, struct ufi_scan *s, uint64_t end)
 	for (int64_t i = 0; i < n; i++)
 		ufi_region_tell(s, vec[i].categories, vec[i].start, vec[i].end);
 	s->at = arg.walk_end;
+	if (scan_gap_passed(&arg, vec, (uint64_t)n, s->found - found)) {
+		s->passed = arg.walk_end;
+		s->at = end;
+	}
 	return 0;
 }
 
@@ -391,7 +424,7 @@ static int scan_walk(struct ufi_task *task, struct ufi_scan *s)
 	return err;
 }
 
-/* spec: scan.3, scan.13, scan.17, scan.19 */
+/* spec: scan.3, scan.13, scan.17, scan.19, scan.23 */
 int64_t ufi_scan(struct ufi_mm *mm, uint64_t arg)
 {
 	struct uf_scan_region region[UFI_SCAN_REGIONS];
@@ -409,7 +442,7 @@ int64_t ufi_scan(struct ufi_mm *mm, uint64_t arg)
 		if (scan_hand_on(&task, &s, s.n))
 			err = -EFAULT;
 		if (!s.full)
-			s.at = s.arg.end;
+			s.at = s.passed ? s.passed : s.arg.end;
 		if (ufi_user_out(&task, arg + offsetof(struct uf_scan_arg, walk_end), &s.at,
 				 sizeof(s.at)))
 			err = -EFAULT;
@@ -431,21 +464,24 @@ int64_t ufi_scan(struct ufi_mm *mm, uint64_t arg)
 static uint64_t scan_entry(struct ufi_task *task, struct ufi_range *r, uint64_t addr, uint8_t state,
 			   uint64_t entry)
 {
-	struct ufi_run run = {.range = r, .start = addr, .end = addr + r->page_size};
-	bool exists = false;
+	struct ufi_run run = {.range = r, .start = uf_align_down(addr, r->page_size)};
+	uint64_t mark = r->mem->huge ? 0 : ENTRY_SWAP;
+	uint64_t found = 0;
+
+	run.end = run.start + r->page_size;
 
 	if (entry & ENTRY_GUARD)
 		entry = 0;
 	if (ufi_page_kind(state) == UFI_PAGE_POISON)
-		entry = ENTRY_SWAP;
+		entry = mark;
 	else if (!ufi_page_there(r, state))
 		entry = 0;
 	else if (!(entry & ENTRY_THERE) && ufi_range_armed(r) &&
-		 scan_exists(task, &run, &exists) == 0 && exists)
-		entry = ENTRY_PRESENT | (r->object ? ENTRY_FILE : 0);
+		 scan_find(task, &run, &found) == 0 && found)
+		entry = ENTRY_PRESENT | (found & UF_PAGE_IS_FILE ? ENTRY_FILE : 0);
 	if (!(state & UFI_PAGE_WP))
 		return entry;
-	return ENTRY_WP | (entry & ENTRY_THERE ? entry : ENTRY_SWAP);
+	return ENTRY_WP | (entry & ENTRY_THERE ? entry : mark);
 }
 
 /* Of the first N pages, up to one that somebody is at: how many have been told. */

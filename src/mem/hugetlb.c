@@ -29,7 +29,7 @@ static void hugetlb_take_back(struct uf_mmu *mmu, struct ufi_range *r, uint64_t 
 	mmu->ops->take_back(mmu, r, addr, len);
 }
 
-/* spec: hugetlb.2, hugetlb.4, hugetlb.9 */
+/* spec: hugetlb.2, hugetlb.4, hugetlb.9, scan.22 */
 const struct uf_mem_ops uf_mem_hugetlb = {
 	.name = "hugetlb",
 	.modes = UF_REGISTER_MODE_MISSING | UF_REGISTER_MODE_WP | UF_REGISTER_MODE_MINOR |
@@ -38,6 +38,7 @@ const struct uf_mem_ops uf_mem_hugetlb = {
 	.marks = true,
 	.marks_asleep = true,
 	.heals = true,
+	.huge = true,
 	.find = hugetlb_find,
 	.copy = hugetlb_copy,
 	.take_back = hugetlb_take_back,

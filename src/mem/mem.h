@@ -45,6 +45,9 @@ struct uf_mem_ops {
 	/* Poison ends where the object loses the page. */
 	bool heals;
 
+	/* PAGEMAP_SCAN tells all its pages as huge, and protects whole ones that are there. */
+	bool huge;
+
 	/*
 	 * Which pages exist although this mapping has none of them: vec[i] = 1.
 	 * They are mapped without a MISSING fault, and a COPY into a shared mapping

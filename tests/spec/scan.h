@@ -17,6 +17,12 @@
 /* In walk_end before a call: kept if the call does not touch it. */
 #define SCAN_KEPT 0x7777
 
+/* So many pages of the machine, of which max_pages counts, are a page of the target's. */
+static inline size_t scan_counts(const struct t *t)
+{
+	return t->page / (size_t)sysconf(_SC_PAGESIZE);
+}
+
 /* A set of pages: bit I is page I of the span. */
 #define SCAN_SET(npages) (~UINT64_C(0) >> (SCAN_PAGES - (npages)))
 

@@ -11,19 +11,24 @@
 #define SAME_TAIL 4 /* more of them, not registered */
 #define SAME_ALL (SAME_PAGES + SAME_TAIL)
 #define SAME_HOLE 11
+/* Of huge pages there are fewer. */
+#define SAME_HUGE_PAGES 6
+#define SAME_HUGE_TAIL 1
+#define SAME_HUGE_HOLE 4
 #define SAME_STEPS 60
 #define SAME_ROUNDS 10
 
 /* What the machine adds to both alike. */
 #define SAME_TOLD                                                                                  \
 	(SCAN_COMMON | UF_PAGE_IS_FILE | UF_PAGE_IS_PRESENT | UF_PAGE_IS_SWAPPED |                 \
-	 UF_PAGE_IS_PFNZERO | UF_PAGE_IS_GUARD)
+	 UF_PAGE_IS_PFNZERO | UF_PAGE_IS_GUARD | UF_PAGE_IS_HUGE)
 
 struct same {
 	struct t *t;
 	struct uf *uf[2];
 	char *addr[2];
 	uint64_t modes;
+	uint32_t pages, all, hole, first;
 	uint32_t seed;
 	bool usable[SAME_PAGES]; /* an access neither waits nor fails */
 };
@@ -55,15 +60,27 @@ static void same_begin(struct same *s, struct t *t, uint32_t seed)
 	s->t = t;
 	s->seed = seed;
 	s->modes = UF_REGISTER_MODE_WP | (seed % 2 ? UF_REGISTER_MODE_MISSING : 0);
+	s->pages = t_huge(t) ? SAME_HUGE_PAGES : SAME_PAGES;
+	s->all = s->pages + (t_huge(t) ? SAME_HUGE_TAIL : SAME_TAIL);
+	s->hole = t_huge(t) ? SAME_HUGE_HOLE : SAME_HOLE;
+	/* Before all others there are page tables for all of them: scan.22. */
+	s->first = t_huge(t) ? 0 : 2;
 	for (int i = 0; i < 2; i++) {
-		s->addr[i] = t_map(t, SAME_ALL);
-		memset(s->addr[i] + SAME_PAGES * page, 1, SAME_TAIL * page);
-		s->addr[i][2 * page] = 1;
-		CHECK_RET(uf_register(s->uf[i], s->addr[i], SAME_PAGES * page, s->modes, NULL), 0);
-		CHECK_RET(uf_munmap(s->addr[i] + SAME_HOLE * page, page), 0);
+		s->addr[i] = t_map(t, s->all);
+		memset(s->addr[i] + s->pages * page, 1, (s->all - s->pages) * page);
+		s->addr[i][s->first * page] = 1;
+		CHECK_RET(uf_register(s->uf[i], s->addr[i], s->pages * page, s->modes, NULL), 0);
+		CHECK_RET(uf_munmap(s->addr[i] + s->hole * page, page), 0);
 	}
-	for (size_t i = 0; i < SAME_PAGES; i++)
-		s->usable[i] = i == 2 || !(seed % 2);
+	for (size_t i = 0; i < s->pages; i++)
+		s->usable[i] = i == s->first || !(seed % 2);
+}
+
+/* There are few huge pages. */
+static void same_end(struct same *s)
+{
+	for (int i = 0; i < 2 && t_huge(s->t); i++)
+		CHECK_RET(uf_munmap(s->addr[i], s->all * s->t->page), 0);
 }
 
 /* One ioctl on one page, which may fail, of both alike. */
@@ -72,7 +89,7 @@ static int same_ioctl(struct same *s, uint32_t what, size_t n)
 	size_t page = s->t->page;
 	uint64_t wp = same_random(s, 2) ? UF_WRITEPROTECT_MODE_WP : 0;
 	uint64_t copy_wp = wp ? UF_COPY_MODE_WP : 0;
-	char *src = s->addr[0] + SAME_PAGES * page;
+	char *src = s->addr[0] + s->pages * page;
 	int ret[2];
 
 	for (int i = 0; i < 2; i++) {
@@ -93,10 +110,10 @@ static int same_ioctl(struct same *s, uint32_t what, size_t n)
 
 static void same_do(struct same *s)
 {
-	size_t n = same_random(s, SAME_PAGES);
+	size_t n = same_random(s, s->pages);
 	uint32_t what = same_random(s, 8);
 
-	if (n == SAME_HOLE)
+	if (n == s->hole)
 		return;
 	if (what >= 4) { /* mostly accesses */
 		for (int i = 0; i < 2 && s->usable[n]; i++) {
@@ -119,16 +136,24 @@ static struct uf_scan_arg same_arg(struct same *s)
 	uint64_t masks[] = {UF_PAGE_IS_WRITTEN, UF_PAGE_IS_PRESENT, UF_PAGE_IS_SWAPPED, 0, 0};
 	size_t page = s->t->page;
 
-	arg.start = same_random(s, SAME_ALL) * page;
-	arg.end = arg.start + same_random(s, SAME_ALL + 1 - (uint32_t)(arg.start / page)) * page;
+	arg.start = same_random(s, s->all) * page;
+	arg.end = arg.start + same_random(s, s->all + 1 - (uint32_t)(arg.start / page)) * page;
+	if (t_huge(s->t) && arg.start < arg.end) { /* parts of them */
+		arg.start += same_random(s, 3) ? 0 : page / 4;
+		arg.end -= same_random(s, 3) ? 0 : page / 4;
+	}
 	arg.vec_len = same_random(s, 3) ? SAME_ALL : same_random(s, 4);
-	arg.max_pages = same_random(s, 2) ? same_random(s, 6) : 0;
+	arg.max_pages = same_random(s, 2) ? same_random(s, 6) * scan_counts(s->t) : 0;
+	if (t_huge(s->t) && arg.max_pages)
+		arg.max_pages += same_random(s, 2);
 	arg.flags = same_random(s, 3) ? 0 : UF_SCAN_WP_MATCHING;
 	arg.flags |= same_random(s, 6) ? 0 : UF_SCAN_CHECK_WPASYNC;
 	arg.category_mask = masks[same_random(s, 5)];
 	arg.category_anyof_mask = masks[same_random(s, 5)] | masks[same_random(s, 5)];
 	arg.category_inverted = masks[same_random(s, 5)];
 	arg.return_mask = same_random(s, 2) ? SAME_TOLD : masks[same_random(s, 5)];
+	if (s->t->target->mem == T_PRIVATE_FILE)
+		arg.return_mask &= ~UF_PAGE_IS_PFNZERO; /* difference 25 */
 	return arg;
 }
 
@@ -174,6 +199,7 @@ static void scan_same(struct t *t)
 			same_do(&s);
 			same_scan(&s);
 		}
+		same_end(&s);
 	}
 	uf_close(s.uf[1]);
 }
@@ -199,9 +225,33 @@ static void scan_both(struct t *t)
 	uf_close(kernel);
 }
 
+/* The kernel's own huge pages, of which a part is passed over. */
+static void scan_hugetlb_kernel(struct t *t)
+{
+	struct uf *uf = scan_open(t, 0);
+	struct uf *kernel = same_kernel();
+	size_t page = t->page;
+	char *addr = t_map(t, 4);
+	struct uf_scan_region vec[4];
+	struct uf_scan_arg arg = scan_arg(addr + page / 2, addr + 4 * page, vec, 4);
+
+	for (size_t i = 0; i < 4; i++)
+		addr[i * page] = 1;
+	CHECK_RET(uf_register(kernel, addr, 2 * page, UF_REGISTER_MODE_WP, NULL), 0);
+	CHECK_RET(uf_register(uf, addr + 2 * page, 2 * page, UF_REGISTER_MODE_WP, NULL), 0);
+	arg.flags = UF_SCAN_WP_MATCHING;
+	arg.category_mask = arg.return_mask = UF_PAGE_IS_WRITTEN;
+	CHECK_RET(uf_scan(&arg), 1);
+	CHECK_EQ(arg.walk_end, arg.start);
+	scan_region_is(&vec[0], addr, page, 1, 4, UF_PAGE_IS_WRITTEN);
+	CHECK_EQ(scan_pages(t, addr, 4, UF_PAGE_IS_WRITTEN), 1);
+	uf_close(kernel);
+}
+
 const struct t_case scan_same_cases[] = {
 	CASE("scan.4, scan.6, scan.8, scan.9, scan.10, scan.11, scan.12, scan.14", scan_same,
 	     T_ALL),
 	CASE("scan.5, scan.14", scan_both, T_ALL),
+	CASE("scan.23", scan_hugetlb_kernel, T_HUGE),
 	{0},
 };

@@ -15,6 +15,7 @@
 #include "lib/conform.h"
 
 #define PAGES 48
+#define HUGE_PAGES 6 /* where a page is a huge one */
 #define WRITERS 3
 #define HANDLERS 2
 
@@ -25,6 +26,7 @@ struct stress {
 	struct t *t;
 	struct uf *uf;
 	uint64_t modes;
+	size_t npages;
 	bool moves; /* the backend has MOVE for this memory */
 	char *mem;
 	char *twin;  /* shared memory: its second mapping */
@@ -117,9 +119,9 @@ static void stress_write(void *arg)
 		uint64_t r = stress_random(&rng);
 
 		if (r & 1)
-			write_one(s, w->self, r / 8 % PAGES, r & 2);
+			write_one(s, w->self, r / 8 % s->npages, r & 2);
 		else
-			read_one(s, r / 8 % PAGES, r / 8192 % words(s));
+			read_one(s, r / 8 % s->npages, r / 8192 % words(s));
 	}
 }
 
@@ -156,7 +158,7 @@ static void handle_one(struct stress *s, const struct uf_msg *msg, uint64_t r)
 	uint64_t flags = msg->arg.pagefault.flags;
 
 	CHECK_EQ(msg->event, UF_EVENT_PAGEFAULT);
-	CHECK(page < PAGES);
+	CHECK(page < s->npages);
 	pthread_mutex_lock(&s->lock[page]);
 	if (flags & UF_PAGEFAULT_FLAG_WP)
 		t_unprotect(s->uf, s->mem + page * s->t->page, s->t->page);
@@ -239,7 +241,7 @@ static void stress_evict(void *arg)
 
 	while (!atomic_load(&s->stop)) {
 		uint64_t r = stress_random(&rng);
-		size_t page = r / 8 % PAGES;
+		size_t page = r / 8 % s->npages;
 
 		pthread_mutex_lock(&s->lock[page]);
 		if (!s->out[page]) {
@@ -260,8 +262,8 @@ static void stress_disturb(void *arg)
 
 	while (!atomic_load(&s->stop)) {
 		uint64_t r = stress_random(&rng);
-		size_t page = r / 8 % PAGES;
-		size_t n = 1 + r / 8192 % (PAGES - page);
+		size_t page = r / 8 % s->npages;
+		size_t n = 1 + r / 8192 % (s->npages - page);
 		char *addr = s->mem + page * s->t->page;
 
 		if (s->twin && (r & 1))
@@ -289,9 +291,10 @@ static void stress_time(struct stress *s)
 static void stress_init(struct stress *s, struct t *t, uint64_t modes)
 {
 	*s = (struct stress){.t = t, .modes = modes};
-	s->store = aligned_alloc(t->page, PAGES * t->page);
+	s->npages = t_huge(t) ? HUGE_PAGES : PAGES;
+	s->store = aligned_alloc(t->page, s->npages * t->page);
 	CHECK(s->store);
-	for (size_t page = 0; page < PAGES; page++) {
+	for (size_t page = 0; page < s->npages; page++) {
 		CHECK_EQ(pthread_mutex_init(&s->lock[page], NULL), 0);
 		s->out[page] = true;
 		for (size_t i = 0; i < words(s); i++)
@@ -301,7 +304,7 @@ static void stress_init(struct stress *s, struct t *t, uint64_t modes)
 
 static void stress_check(struct stress *s)
 {
-	for (size_t page = 0; page < PAGES; page++) {
+	for (size_t page = 0; page < s->npages; page++) {
 		for (size_t i = 0; i < words(s); i++)
 			read_one(s, page, i);
 		for (unsigned i = 0; i < WRITERS; i++)
@@ -341,19 +344,19 @@ static void stress_pages(struct t *t)
 	uint64_t modes = UF_REGISTER_MODE_MISSING | UF_REGISTER_MODE_WP;
 	uint64_t have;
 
-	if (t->target->mem != T_ANON)
+	if (t_shared(t))
 		modes |= UF_REGISTER_MODE_MINOR;
 	stress_init(&s, t, modes);
 	s.uf = t_open_mode(t, modes, 0);
 	CHECK_RET(uf_features(t->target->backend, &have, NULL), 0);
 	s.moves = t->target->mem == T_ANON && (have & UF_FEATURE_MOVE);
-	s.mem = t_map(t, PAGES);
-	if (t->target->mem != T_ANON)
-		s.twin = t_twin(t, s.mem, PAGES);
-	t_register_mode(s.uf, s.mem, PAGES * t->page, modes);
+	s.mem = t_map(t, s.npages);
+	if (t_shared(t))
+		s.twin = t_twin(t, s.mem, s.npages);
+	t_register_mode(s.uf, s.mem, s.npages * t->page, modes);
 	if (s.moves) {
-		s.stage = t_map(t, PAGES);
-		t_register_mode(s.uf, s.stage, PAGES * t->page, modes);
+		s.stage = t_map(t, s.npages);
+		t_register_mode(s.uf, s.stage, s.npages * t->page, modes);
 	}
 	stress_run(&s);
 }
@@ -367,7 +370,7 @@ static void stress_look(void *arg)
 
 	while (!atomic_load(&s->stop)) {
 		uint64_t r = stress_random(&rng);
-		size_t page = r % PAGES;
+		size_t page = r % s->npages;
 		size_t word = r / 8192 % words(s);
 		uint64_t before = atomic_load(&s->generation);
 		uint64_t got = atomic_load_explicit(word_at(s->mem + page * s->t->page, word),
@@ -409,14 +412,14 @@ static void stress_toggle(void *arg)
 
 	while (!atomic_load(&s->stop)) {
 		uint64_t r = stress_random(&rng);
-		size_t page = r % PAGES;
-		size_t n = 1 + r / 8192 % (PAGES - page);
+		size_t page = r % s->npages;
+		size_t n = 1 + r / 8192 % (s->npages - page);
 
 		atomic_fetch_add(&s->generation, 1);
 		CHECK_RET(uf_unregister(s->uf, s->mem + page * size, n * size), 0);
-		t_register(s->uf, s->mem, PAGES * size);
-		CHECK_RET(uf_madvise(s->mem, PAGES * size,
-				     s->t->target->mem == T_ANON ? MADV_DONTNEED : MADV_REMOVE),
+		t_register(s->uf, s->mem, s->npages * size);
+		CHECK_RET(uf_madvise(s->mem, s->npages * size,
+				     t_shared(s->t) ? MADV_REMOVE : MADV_DONTNEED),
 			  0);
 		atomic_fetch_add(&s->generation, 1);
 		t_sleep_ms(1);
@@ -429,12 +432,15 @@ static void stress_registration(struct t *t)
 	struct t_thread threads[WRITERS + 1];
 	struct t_thread handlers[HANDLERS];
 
+	/* There the pages are the object's from then on, and no message is raised. */
+	if (t->target->mem == T_PRIVATE_FILE)
+		t_skip("reading what is not registered gives the object pages of zeros");
 	stress_init(&s, t, UF_REGISTER_MODE_MISSING);
-	for (size_t page = 0; page < PAGES; page++)
+	for (size_t page = 0; page < s.npages; page++)
 		for (size_t i = 0; i < words(&s); i++)
 			s.store[page * words(&s) + i] = pattern(page, i);
 	s.uf = t_open(t, 0, 0);
-	s.mem = t_registered(t, s.uf, PAGES);
+	s.mem = t_registered(t, s.uf, s.npages);
 	for (int i = 0; i < HANDLERS; i++)
 		t_thread_call(t, &handlers[i], stress_fill, &s);
 	for (unsigned i = 0; i < WRITERS; i++)
