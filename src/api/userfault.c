@@ -153,8 +153,8 @@ void uf_close(struct uf *uf)
 {
 	if (!uf)
 		return;
-	uf->ops->close(uf->ctx);
 	UF_SYS1(SYS_close, uf->fd);
+	uf->ops->close(uf->ctx);
 	free(uf);
 }
 
