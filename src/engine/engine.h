@@ -291,6 +291,12 @@ struct ufi_iovec {
 int64_t ufi_ctx_read(struct ufi_ctx *ctx, const struct ufi_iovec *iov, uint32_t niov,
 		     bool nonblock) UF_MUST_USE;
 
+/* --- unread.c --- */
+/* Who read these messages has gone before it could have looked at them: they are told again. */
+void ufi_ctx_unread(struct ufi_ctx *ctx, const struct uf_msg *msg, uint32_t n);
+/* The bell is changed by CHANGE, while it cannot ring, and rings or not as it should. */
+void ufi_ctx_ring(struct ufi_ctx *ctx, void (*change)(void *arg), void *arg);
+
 /* --- fault.c --- */
 enum ufi_verdict {
 	UFI_FAULT_FOREIGN, /* not ours: whoever handles such signals otherwise shall have it */
