@@ -13,14 +13,7 @@
 #include <sys/socket.h>
 
 #include "backend/backend.h"
-#include "mmu/host/host.h"
-#include "mmu/host/internal.h"
-
-struct engine_ctx {
-	struct ufi_ctx *ctx;
-	struct host_bell bell;
-	uint32_t epoch; /* in which it was made: elsewhere it is a parent's */
-};
+#include "backend/engine.h"
 
 _Static_assert(sizeof(struct iovec) == sizeof(struct ufi_iovec) &&
 		       offsetof(struct iovec, iov_len) == offsetof(struct ufi_iovec, len),
@@ -128,6 +121,7 @@ static int engine_open(const struct uf_backend_open *args, void **ctx, int *fd)
 		return err;
 	}
 	e->epoch = ufi_host_epoch();
+	uf_list_init(&e->link);
 	*ctx = e;
 	return 0;
 }
@@ -174,14 +168,32 @@ static short engine_poll(void *ctx, int fd)
 	return (short)ufi_ctx_poll(e->ctx, engine_nonblock(fd));
 }
 
-/* Once the last user has put the context nobody rings any more: its ranges are gone. */
-static void engine_close(void *ctx)
+static int engine_share(void *ctx, int fd)
 {
 	struct engine_ctx *e = ctx;
+
+	if (!engine_is_ours(e))
+		return -EOPNOTSUPP;
+	return ufi_service_share(e, fd);
+}
+
+/* Once the last user has put the context nobody rings any more: its ranges are gone. */
+void ufi_engine_release(struct engine_ctx *e)
+{
 	struct ufi_mm *mm = e->ctx->mm;
 
 	ufi_ctx_put(e->ctx);
 	engine_free(mm, e);
+}
+
+static void engine_close(void *ctx)
+{
+	struct engine_ctx *e = ctx;
+
+	if (atomic_load(&e->shared) && engine_is_ours(e))
+		ufi_service_close(e);
+	else
+		ufi_engine_release(e);
 }
 
 const struct uf_backend_ops uf_backend_engine = {
@@ -191,5 +203,6 @@ const struct uf_backend_ops uf_backend_engine = {
 	.ioctl = engine_ioctl,
 	.readv = engine_readv,
 	.poll = engine_poll,
+	.share = engine_share,
 	.close = engine_close,
 };

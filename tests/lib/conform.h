@@ -51,6 +51,7 @@ enum t_where {
 	T_OBJECT = 4,	    /* shared memory of either kind */
 	T_FILE = 8,	    /* memfd only: the size of the object matters */
 	T_KERNEL_ONLY = 16, /* see spec/differences.md */
+	T_ENGINE_ONLY = 32, /* how the engine does it, where the kernel has another way */
 };
 
 struct t;

@@ -22,6 +22,9 @@ static const struct t_suite suites[] = {
 	{"read", read_cases},
 	{"close", close_cases},
 	{"vm", vm_cases},
+	{"handover", handover_cases},
+	{"handover", handover_end_cases},
+	{"handover", handover_hostile_cases},
 	{NULL, NULL},
 };
 

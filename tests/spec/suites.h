@@ -21,5 +21,8 @@ extern const struct t_case fault_mode_cases[];
 extern const struct t_case read_cases[];
 extern const struct t_case close_cases[];
 extern const struct t_case vm_cases[];
+extern const struct t_case handover_cases[];
+extern const struct t_case handover_end_cases[];
+extern const struct t_case handover_hostile_cases[];
 
 #endif

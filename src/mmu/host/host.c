@@ -34,11 +34,15 @@ static void host_bell(struct uf_mmu *mmu, uint64_t cookie, bool ring)
 {
 	const struct host_bell *bell = host_ptr(cookie);
 	uint8_t byte = 0;
+	long n;
 
-	if (ring)
+	if (ring) {
 		UF_SYS6(SYS_sendto, bell->ring, &byte, 1, MSG_DONTWAIT | MSG_NOSIGNAL, NULL, 0);
-	else
-		UF_SYS6(SYS_recvfrom, bell->drain, &byte, 1, MSG_DONTWAIT, NULL, NULL);
+		return;
+	}
+	do
+		n = UF_SYS6(SYS_recvfrom, bell->drain, &byte, 1, MSG_DONTWAIT, NULL, NULL);
+	while (n > 0 && bell->shared);
 }
 
 static const struct uf_mmu_ops host_ops = {
