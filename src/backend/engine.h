@@ -37,14 +37,15 @@ struct engine_ctx {
 struct peer {
 	struct service_source line;
 	struct engine_ctx *e;
-	uint64_t window; /* address of the memory that a COPY's source comes in; 0: none yet */
+	uint64_t window[2]; /* addresses of the halves that a COPY's source comes in; 0: none yet */
 	/* What the last read has answered: told again if nothing comes from there any more. */
 	uint32_t told;
 	struct uf_msg msg[HANDOVER_MSGS];
 };
 
-/* Bytes of a COPY that are on their way at once. */
-#define PEER_WINDOW (UINT64_C(1) << 20)
+/* Bytes of a COPY that are on their way at once: one half is filled while the other is copied. */
+#define PEER_WINDOW (UINT64_C(1) << 21)
+#define PEER_HALF (PEER_WINDOW / 2)
 
 /* Lines of one context, over all its managers. */
 #define SERVICE_PEERS 128

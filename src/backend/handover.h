@@ -61,7 +61,7 @@ enum handover_op {
 struct handover_request {
 	uint32_t op;
 	uint32_t request; /* IOCTL: which, as in <userfault/uapi.h> */
-	uint32_t flags;	  /* HANDOVER_UNREADABLE, HANDOVER_UNWRITABLE, HANDOVER_NONBLOCK */
+	uint32_t flags;	  /* as below, what is known for the operation */
 	uint32_t n;	  /* READ: messages; IOCTL COPY: bytes of its source in the window */
 	uint8_t arg[HANDOVER_ARG];
 };
@@ -71,6 +71,8 @@ struct handover_request {
 #define HANDOVER_UNWRITABLE 2u
 /* POLL: the descriptor has O_NONBLOCK. */
 #define HANDOVER_NONBLOCK 4u
+/* COPY: the source is in the second half of the window. */
+#define HANDOVER_SECOND 8u
 
 struct handover_answer {
 	int32_t ret;

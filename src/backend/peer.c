@@ -145,6 +145,12 @@ struct peer *ufi_peer_accept(struct engine_ctx *e)
 	return NULL;
 }
 
+/* A half of the window, and the page beyond it that cannot be read. */
+static uint64_t peer_half_len(void)
+{
+	return PEER_HALF + ufi_host.mmu.page_size;
+}
+
 /* Of the last read nobody may have heard. spec: handover.12 */
 void ufi_peer_free(struct peer *p)
 {
@@ -152,8 +158,8 @@ void ufi_peer_free(struct peer *p)
 
 	if (p->told)
 		ufi_ctx_unread(p->e->ctx, p->msg, p->told);
-	if (p->window)
-		ufi_arena_give(p->window, PEER_WINDOW + mmu->page_size);
+	if (p->window[0])
+		ufi_arena_give(p->window[0], 2 * peer_half_len());
 	if (p->line.fd >= 0) {
 		/* He may have kept a duplicate of our end, which would keep his open. */
 		UF_SYS2(SYS_shutdown, p->line.fd, SHUT_RDWR);
@@ -172,7 +178,7 @@ static bool peer_answer(struct peer *p, int ret, const void *payload, size_t len
 }
 
 /*
- * The source of a COPY is at the end of the window, and beyond that is an
+ * The source of a COPY is at the end of a half, and beyond that is an
  * address that cannot be read: so a copy whose span is larger than what came
  * stops there, after all the checks that concern the span. A source that is
  * none to the kernel stays as it is. spec: handover.9
@@ -181,16 +187,17 @@ static bool peer_source(const struct peer *p, const struct handover_request *req
 			struct uf_io_copy *copy)
 {
 	const struct uf_mmu *mmu = &ufi_host.mmu;
+	uint64_t half = p->window[req->flags & HANDOVER_SECOND ? 1 : 0];
 	uint64_t top = mmu->task_size;
 
-	if (!p->window || req->n > PEER_WINDOW || !uf_aligned(req->n, mmu->page_size))
+	if (!half || req->n > PEER_HALF || !uf_aligned(req->n, mmu->page_size))
 		return false;
 	if (!copy->len || !uf_aligned(copy->len, mmu->page_size) || copy->src >= top ||
 	    copy->len > top - copy->src)
 		return true;
 	if (req->n > copy->len)
 		return false;
-	copy->src = p->window + PEER_WINDOW - req->n;
+	copy->src = half + PEER_HALF - req->n;
 	copy->len = uf_min(copy->len, top - copy->src);
 	return true;
 }
@@ -215,6 +222,8 @@ static int peer_ioctl_readonly(struct engine_ctx *e, uint32_t request, const voi
 static bool peer_ioctl(struct peer *p, const struct handover_request *req)
 {
 	const struct handover_ioctl *io = ufi_handover_ioctl(req->request);
+	bool copy = req->request == UF_IOC_COPY;
+	uint32_t known = HANDOVER_UNREADABLE | HANDOVER_UNWRITABLE | (copy ? HANDOVER_SECOND : 0);
 	int64_t unwritten = PEER_UNWRITTEN;
 	union {
 		uint8_t bytes[HANDOVER_ARG];
@@ -222,10 +231,10 @@ static bool peer_ioctl(struct peer *p, const struct handover_request *req)
 	} arg, before;
 	int ret;
 
-	if (!io || (req->flags & ~(HANDOVER_UNREADABLE | HANDOVER_UNWRITABLE)))
+	if (!io || (req->flags & ~known))
 		return false;
 	memcpy(&arg, req->arg, sizeof(arg));
-	if (req->request == UF_IOC_COPY ? !peer_source(p, req, &arg.copy) : req->n != 0)
+	if (copy ? !peer_source(p, req, &arg.copy) : req->n != 0)
 		return false;
 	if (io->out == sizeof(unwritten))
 		memcpy(arg.bytes + io->out_at, &unwritten, sizeof(unwritten));
@@ -262,15 +271,43 @@ static bool peer_poll(struct peer *p, const struct handover_request *req)
 			   0);
 }
 
-/*
- * An object that can neither shrink nor grow, mapped with a page more than it
- * has. What is mapped cannot become unreadable, and that page is.
- */
-static int peer_map_window(struct peer *p)
+static long peer_map(uint64_t addr, uint64_t len, long fd, uint64_t offset)
 {
-	uint64_t len = PEER_WINDOW + ufi_host.mmu.page_size;
+	long ret = UF_SYS6(SYS_mmap, addr, len, PROT_READ, MAP_SHARED | MAP_FIXED, fd, offset);
+
+	return ret < 0 && ret > -4096 ? ret : 0;
+}
+
+/*
+ * Each half, and behind it a page that the object does not have. What is mapped
+ * cannot become unreadable, as the object can neither shrink nor grow, and that
+ * page is.
+ */
+static int peer_map_halves(struct peer *p, long fd)
+{
+	uint64_t len = peer_half_len();
+	uint64_t page = ufi_host.mmu.page_size;
+	uint64_t at = ufi_arena_take(2 * len);
+	long err = at ? 0 : -ENOMEM;
+
+	for (uint64_t i = 0; i < 2 && !err; i++) {
+		p->window[i] = at + i * len;
+		err = peer_map(p->window[i], PEER_HALF, fd, i * PEER_HALF);
+		if (!err)
+			err = peer_map(p->window[i] + PEER_HALF, page, fd, PEER_WINDOW);
+	}
+	if (!err)
+		return 0;
+	if (at)
+		ufi_arena_give(at, 2 * len);
+	p->window[0] = p->window[1] = 0;
+	return (int)err;
+}
+
+/* Its descriptor, or -errno. */
+static int peer_make_window(struct peer *p)
+{
 	long fd = UF_SYS2(SYS_memfd_create, "userfault-window", PEER_MEMFD_FLAGS);
-	uint64_t addr;
 	long err;
 
 	if (fd < 0)
@@ -278,21 +315,12 @@ static int peer_map_window(struct peer *p)
 	err = UF_SYS2(SYS_ftruncate, fd, PEER_WINDOW);
 	if (!err)
 		err = UF_SYS3(SYS_fcntl, fd, PEER_ADD_SEALS, PEER_SEALS);
-	addr = err ? 0 : ufi_arena_take(len);
-	if (!err && !addr)
-		err = -ENOMEM;
-	if (!err) {
-		err = UF_SYS6(SYS_mmap, addr, len, PROT_READ, MAP_SHARED | MAP_FIXED, fd, 0);
-		err = err < 0 && err > -4096 ? err : 0;
-		if (err)
-			ufi_arena_give(addr, len);
-	}
-	if (err) {
-		UF_SYS1(SYS_close, fd);
-		return (int)err;
-	}
-	p->window = addr;
-	return (int)fd;
+	if (!err)
+		err = peer_map_halves(p, fd);
+	if (!err)
+		return (int)fd;
+	UF_SYS1(SYS_close, fd);
+	return (int)err;
 }
 
 static bool peer_window(struct peer *p, const struct handover_request *req)
@@ -302,9 +330,9 @@ static bool peer_window(struct peer *p, const struct handover_request *req)
 	int fd;
 	long n;
 
-	if (p->window || req->n || req->flags)
+	if (p->window[0] || req->n || req->flags)
 		return false;
-	fd = peer_map_window(p);
+	fd = peer_make_window(p);
 	answer.ret = fd < 0 ? fd : 0;
 	n = ufi_handover_send(p->line.fd, &iov, 1, &fd, fd >= 0);
 	if (fd >= 0)

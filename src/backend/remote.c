@@ -173,7 +173,8 @@ static bool remote_is_sane(const struct handover_welcome *w)
 	uint64_t page = w->page_size;
 
 	return page >= 4096 && page <= 65536 && !(page & (page - 1)) &&
-	       uf_aligned(w->window, page) && w->window >= page && w->window <= UINT64_C(1) << 30;
+	       uf_aligned(w->window, 2 * page) && w->window >= 2 * page &&
+	       w->window <= UINT64_C(1) << 30;
 }
 
 /* The first line says it, the others say the same. */
@@ -298,6 +299,8 @@ static int remote_ask(struct remote *r, int fd, struct remote_line *line, struct
 		return REMOTE_UNREADABLE;
 	if (n != sizeof(call->req))
 		return REMOTE_GONE;
+	if (call->meanwhile)
+		call->meanwhile(call->meanwhile_arg);
 	memcpy(&iov[1], call->out, (size_t)call->nout * sizeof(iov[0]));
 	n = remote_receive(r, fd, line->sock, iov, 1 + call->nout, fds, &nfds);
 	return remote_answered(r, call, n, fds, nfds);

@@ -44,6 +44,8 @@ struct remote_call {
 	size_t arg_len;
 	struct iovec *out; /* where what comes with the answer goes, in the program's memory */
 	int nout;
+	void (*meanwhile)(void *arg); /* what to do while the owner is at it, or NULL */
+	void *meanwhile_arg;
 
 	struct handover_answer answer;
 	size_t got; /* bytes that came with it */

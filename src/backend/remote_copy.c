@@ -22,6 +22,8 @@ struct copy {
 	struct uf_io_copy io;
 	uint32_t flags;
 	uint64_t done;
+	uint64_t n;	/* bytes in the window for the piece at hand */
+	uint64_t ahead; /* and those for the next one */
 	unsigned tries;
 };
 
@@ -80,52 +82,69 @@ static int copy_argument(struct copy *c)
 }
 
 /*
- * The next bytes of the source to the end of the window: how many, in whole
- * pages. 0: it cannot be read there.
+ * Bytes of the source from OFF on, to the end of half a window: how many, in whole
+ * pages. 0: it cannot be read there, now.
  */
+static uint64_t copy_carry(struct copy *c, uint64_t off)
+{
+	uint64_t page = c->r->page_size;
+	uint64_t size = c->r->window / 2;
+	uint64_t end = (c->flags & HANDOVER_SECOND ? 2 : 1) * size;
+	uint64_t n = uf_min(c->io.len - off, size);
+
+	while (n) {
+		long got = UF_SYS4(SYS_pwrite64, c->line->window, c->io.src + off, n, end - n);
+
+		if (got == (long)n)
+			break;
+		n = got > 0 ? uf_align_down((uint64_t)got, page) : 0;
+	}
+	return n;
+}
+
+/* The next bytes, once they can be read. 0: never, or what is asked for is wrong anyway. */
 static int64_t copy_source(struct copy *c)
 {
 	uint64_t page = c->r->page_size;
-	uint64_t most = uf_min(c->io.len - c->done, c->r->window);
-	uint64_t src = c->io.src + c->done;
-	uint64_t n = most;
+	uint64_t n = 0;
 	int err = 0;
 
 	if (!c->io.len || !uf_aligned(c->io.len, page) || (c->flags & HANDOVER_UNREADABLE))
 		return 0;
-	while (!err && n) {
-		long got = UF_SYS4(SYS_pwrite64, c->line->window, src, n, c->r->window - n);
-
-		if (got == (long)n)
-			return (int64_t)n;
-		n = got > 0 ? uf_align_down((uint64_t)got, page) : 0;
-		if (!n) {
-			err = copy_wait(c, (const void *)(uintptr_t)src, page);
-			n = most;
-		}
-	}
-	return err == -EFAULT ? 0 : err;
+	while (!err && (n = copy_carry(c, c->done)) == 0)
+		err = copy_wait(c, (const void *)(uintptr_t)(c->io.src + c->done), page);
+	return err && err != -EFAULT ? err : (int64_t)n;
 }
 
-/*
- * One piece. Its result as that of the ioctl; *FIELD, if it has written it,
- * else PIECE_KEPT.
- */
+/* While the owner copies N bytes of one half the next ones go into the other. */
+static void copy_ahead(void *arg)
+{
+	struct copy *c = arg;
+
+	c->flags ^= HANDOVER_SECOND;
+	c->ahead = c->io.len - c->done > c->n ? copy_carry(c, c->done + c->n) : 0;
+}
+
+/* One piece. Its result as that of the ioctl; *FIELD, if it has written it, else PIECE_KEPT. */
 #define PIECE_KEPT INT64_MIN
 
-static int copy_piece(struct copy *c, uint32_t n, int64_t *field)
+static int copy_piece(struct copy *c, int64_t *field)
 {
 	struct uf_io_copy part = c->io;
 	struct iovec out = {field, sizeof(*field)};
-	struct remote_call call = {.req = {HANDOVER_IOCTL, UF_IOC_COPY, c->flags, n, {0}},
-				   .out = &out,
-				   .nout = 1};
+	struct remote_call call = {
+		.req = {HANDOVER_IOCTL, UF_IOC_COPY, c->flags, (uint32_t)c->n, {0}},
+		.out = &out,
+		.nout = 1,
+		.meanwhile = c->n ? copy_ahead : NULL,
+		.meanwhile_arg = c};
 	int err;
 
 	part.dst += c->done;
 	part.src += c->done;
 	part.len -= c->done;
 	memcpy(call.req.arg, &part, offsetof(struct uf_io_copy, copy));
+	c->ahead = 0;
 	err = ufi_remote_call(c->r, c->fd, c->line, &call);
 	if (err)
 		return err;
@@ -134,26 +153,26 @@ static int copy_piece(struct copy *c, uint32_t n, int64_t *field)
 	return ufi_remote_result(&call);
 }
 
-/* Bytes done; *ERR: what stopped it, *FIELD what was said if that is nothing. spec: fill.4 */
+/* What stopped it, if nothing was done; *FIELD: what was said then. spec: fill.4 */
 static int copy_pieces(struct copy *c, int64_t *field)
 {
-	int err = 0;
+	int err;
 
-	while (!err || err == -EAGAIN) {
-		int64_t n = copy_source(c);
+	for (;;) {
+		int64_t n = c->ahead ? (int64_t)c->ahead : copy_source(c);
 
 		if (n < 0)
 			return (int)n;
+		c->n = (uint64_t)n;
 		*field = PIECE_KEPT;
-		err = copy_piece(c, (uint32_t)n, field);
+		err = copy_piece(c, field);
 		if (*field <= 0 || *field > n)
 			return err ? err : -EPROTO;
 		c->done += (uint64_t)*field;
 		c->tries = 0;
-		if (*field < n || c->done == c->io.len)
-			break;
+		if (*field < n || c->done == c->io.len || (err && err != -EAGAIN))
+			return err;
 	}
-	return c->done == c->io.len ? 0 : -EAGAIN;
 }
 
 static int copy_result(struct copy *c, int ret, int64_t field)

@@ -111,7 +111,7 @@ static int hostile_welcome(int line)
 	CHECK(!memcmp(welcome, "uffh\1\0\0\0", 8));
 	CHECK_EQ(hostile_get64(welcome + 16), sysconf(_SC_PAGESIZE));
 	CHECK(hostile_get64(welcome + 24) > (UINT64_C(1) << 38));
-	CHECK_EQ(hostile_get64(welcome + 32), 1 << 20);
+	CHECK_EQ(hostile_get64(welcome + 32), 2 << 20);
 	if (life >= 0)
 		close(life);
 	return (int)hostile_get32(welcome + 8);
@@ -248,7 +248,7 @@ static void hostile_format(struct t *t)
 	CHECK_EQ(hostile_ask(line, &r, 0, NULL), -EAGAIN);
 	window = hostile_window(line);
 	CHECK_EQ(ftruncate(window, 0), -1);
-	CHECK_EQ(ftruncate(window, 2 << 20), -1);
+	CHECK_EQ(ftruncate(window, 4 << 20), -1);
 	memset(page, 7, t->page);
 	CHECK_EQ(pwrite(window, page, t->page, (1 << 20) - (off_t)t->page), t->page);
 	r = hostile_copy((uintptr_t)addr, 4096, 2 * t->page, (uint32_t)t->page);
