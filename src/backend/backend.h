@@ -85,4 +85,7 @@ extern const struct uf_backend_ops uf_backend_remote;
  */
 int uf_backend_adopt(int fd, const struct uf_backend_ops **ops, void **ctx) UF_CHECK;
 
+/* In a fork child that libc's handlers may not know of: what is adopted goes on working. */
+void uf_backend_forked(void);
+
 #endif

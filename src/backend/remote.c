@@ -36,6 +36,7 @@
 /* How often a page that was waited for may be gone again. */
 #define REMOTE_TRIES 16
 
+/* Signals are blocked while it is held: a handler may close a descriptor. */
 static pthread_mutex_t remote_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct uf_list remote_all = {&remote_all, &remote_all};
 
@@ -480,6 +481,18 @@ static int remote_share(void *ctx, int fd)
 	return 0;
 }
 
+static void remote_lock_list(struct uf_sigmask *saved)
+{
+	ufi_thread_block(&ufi_host.mmu, saved);
+	pthread_mutex_lock(&remote_lock);
+}
+
+static void remote_unlock_list(const struct uf_sigmask *saved)
+{
+	pthread_mutex_unlock(&remote_lock);
+	ufi_thread_restore(&ufi_host.mmu, saved);
+}
+
 static void remote_free(struct remote *r)
 {
 	ufi_host_disown_fd(atomic_load(&r->life));
@@ -491,10 +504,11 @@ static void remote_close(void *ctx)
 {
 	struct remote *r = ctx;
 	struct remote_call bye = {.req = {HANDOVER_BYE, 0, 0, 0, {0}}};
+	struct uf_sigmask saved;
 
-	pthread_mutex_lock(&remote_lock);
+	remote_lock_list(&saved);
 	uf_list_unlink(&r->link);
-	pthread_mutex_unlock(&remote_lock);
+	remote_unlock_list(&saved);
 	for (size_t i = 0; i < REMOTE_LINES; i++) {
 		if (r->line[i].sock >= 0)
 			(void)remote_send(&r->line[i], &bye);
@@ -526,7 +540,7 @@ static void remote_fork_parent(void)
 }
 
 /* The lines are the parent's, and the descriptor ours as well: there will be new ones. */
-static void remote_fork_child(void)
+void uf_backend_forked(void)
 {
 	struct uf_list *pos;
 	struct uf_list *after;
@@ -542,19 +556,25 @@ static void remote_fork_child(void)
 		/* The engine's own handler may have closed it before. */
 		ufi_host_disown_fd(atomic_exchange(&r->life, -1));
 	}
+}
+
+static void remote_fork_child(void)
+{
+	uf_backend_forked();
 	pthread_mutex_unlock(&remote_lock);
 }
 
 static int remote_prepare(void)
 {
 	static bool registered;
+	struct uf_sigmask saved;
 	int err = 0;
 
-	pthread_mutex_lock(&remote_lock);
+	remote_lock_list(&saved);
 	if (!registered)
 		err = -pthread_atfork(remote_fork_prepare, remote_fork_parent, remote_fork_child);
 	registered = !err;
-	pthread_mutex_unlock(&remote_lock);
+	remote_unlock_list(&saved);
 	return err;
 }
 
@@ -583,6 +603,7 @@ static struct remote *remote_new(void)
  */
 static int remote_adopt(int fd, void **ctx)
 {
+	struct uf_sigmask saved;
 	struct remote *r;
 	int err = remote_prepare();
 
@@ -598,9 +619,9 @@ static int remote_adopt(int fd, void **ctx)
 	}
 	if (err)
 		atomic_store(&r->ready, true);
-	pthread_mutex_lock(&remote_lock);
+	remote_lock_list(&saved);
 	uf_list_append(&remote_all, &r->link);
-	pthread_mutex_unlock(&remote_lock);
+	remote_unlock_list(&saved);
 	*ctx = r;
 	return 0;
 }

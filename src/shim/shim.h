@@ -6,6 +6,7 @@
  *	table.c		which descriptor numbers are ours
  *	create.c	how a program comes by one
  *	io.c wait.c dup.c	what it does with it
+ *	socket.c	how it goes to other programs, and comes from there
  *	vm.c signal.c	what it does to memory and signals that the engine uses
  *	syscall.c	all of that by syscall(2)
  *	real.c config.c	libc's functions; the environment and the log
@@ -29,11 +30,13 @@
 #include <stdint.h>
 #include <sys/epoll.h>
 #include <sys/select.h>
+#include <sys/socket.h>
 #include <sys/types.h>
 #include <sys/uio.h>
 #include <time.h>
 
 #include "backend/backend.h"
+#include "backend/handover.h"
 #include "base/compiler.h"
 #include "mmu/host/host.h"
 #include "mmu/host/sys.h"
@@ -123,6 +126,10 @@ struct shim_real {
 	int (*epoll_pwait)(int, struct epoll_event *, int, int, const sigset_t *);
 	int (*epoll_pwait2)(int, struct epoll_event *, int, const struct timespec *,
 			    const sigset_t *);
+	ssize_t (*sendmsg)(int, const struct msghdr *, int);
+	int (*sendmmsg)(int, struct mmsghdr *, unsigned int, int);
+	ssize_t (*recvmsg)(int, struct msghdr *, int);
+	int (*recvmmsg)(int, struct mmsghdr *, unsigned int, int, struct timespec *);
 	int (*sigsuspend)(const sigset_t *);
 	int (*sigaction)(int, const struct sigaction *, struct sigaction *);
 	int (*pthread_sigmask)(int, const sigset_t *, sigset_t *);

@@ -5,7 +5,8 @@
 size_t page_size;
 
 static const struct test_case *const tables[] = {
-	create_cases, descriptor_cases, fault_cases, memory_cases, signal_cases, process_cases,
+	create_cases, descriptor_cases, fault_cases,  memory_cases,
+	signal_cases, process_cases,	socket_cases,
 };
 
 void skip(const char *why)
