@@ -126,7 +126,8 @@ struct uf_options {
  * engine its faults away; it chains to them, or installs its own before.
  *
  * After a fork the engine's handles are the parent's: in the child their calls
- * are -EOPNOTSUPP, and uf_close gives back only what the child holds of them.
+ * are -EOPNOTSUPP, and uf_close gives back only what the child holds of them. (One
+ * that was shared can be adopted there, see uf_adopt.)
  *
  * MT-Safe. Not AS-Safe.
  */
