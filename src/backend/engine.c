@@ -104,6 +104,9 @@ static int engine_open(const struct uf_backend_open *args, void **ctx, int *fd)
 			  why, -err);
 		return err;
 	}
+	err = ufi_service_prepare();
+	if (err)
+		return err;
 	/* Not from malloc: the last close may come in a signal handler. */
 	e = mm->mmu->ops->alloc(mm->mmu, sizeof(*e));
 	if (!e)

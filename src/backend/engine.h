@@ -55,6 +55,8 @@ struct peer {
 void ufi_engine_release(struct engine_ctx *e);
 
 /* --- service.c --- */
+/* Before there is a context. */
+int ufi_service_prepare(void) UF_MUST_USE;
 /* From now on other processes are answered. FD is the program's end. */
 int ufi_service_share(struct engine_ctx *e, int fd) UF_MUST_USE;
 /*

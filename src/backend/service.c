@@ -394,12 +394,15 @@ static int service_add(struct engine_ctx *e, int fd)
 	return 0;
 }
 
-static int service_prepare(void)
+/*
+ * Not first when a context is shared: that may be in a child's own handler of
+ * the fork, where none can be registered.
+ */
+int ufi_service_prepare(void)
 {
 	static _Atomic int registered;
 	int none = 0;
 
-	service_begin_anew();
 	if (!atomic_compare_exchange_strong(&registered, &none, 1))
 		return 0;
 	return -pthread_atfork(NULL, NULL, service_begin_anew);
@@ -408,13 +411,11 @@ static int service_prepare(void)
 int ufi_service_share(struct engine_ctx *e, int fd)
 {
 	struct ufi_task task;
-	int err;
+	int err = 0;
 
 	if (atomic_load(&e->shared))
 		return 0;
-	err = service_prepare();
-	if (err)
-		return err;
+	service_begin_anew();
 	service_lock(&task);
 	if (!atomic_load(&e->shared))
 		err = service_add(e, fd);

@@ -282,6 +282,67 @@ static void handover_fork(struct t *t)
 	handover_join(&h, pid);
 }
 
+/* --- Owners that are children, and several of them --- */
+
+#define HANDOVER_OWNERS 3
+
+struct handover_family {
+	struct uf *parents;
+	char *addr;
+	int sock;
+};
+
+/* The parent's thread that answers others is not here: this process has its own. */
+static void handover_child_owner(struct t *t, void *arg)
+{
+	struct handover_family *f = arg;
+	struct uf *uf = t_open(t, 0, 0);
+
+	CHECK_RET(uf_share(f->parents), t_engine(t) ? -EOPNOTSUPP : 0);
+	t_register(uf, f->addr, 2 * t->page);
+	CHECK_RET(uf_share(uf), 0);
+	handover_send_fd(f->sock, uf_fd(uf));
+	CHECK(t_is_filled(f->addr, t->page, 5));
+	CHECK(t_is_filled(f->addr + t->page, t->page, 6));
+	t_close(t, uf);
+}
+
+static void handover_serve_owner(struct t *t, struct uf *uf, char *addr)
+{
+	t_fault_at(uf, addr, 0);
+	t_fill(t, uf, addr, 5, 0);
+	t_fault_at(uf, addr + t->page, 0);
+	t_fill(t, uf, addr + t->page, 6, 0);
+}
+
+/* One manager for several programs, which have the same addresses. */
+static void handover_owners(struct t *t)
+{
+	struct handover_family f = {.parents = t_open(t, 0, 0)};
+	struct uf *uf[HANDOVER_OWNERS];
+	pid_t pid[HANDOVER_OWNERS];
+	int socks[2];
+
+	f.addr = t_map(t, 2);
+	CHECK_RET(uf_share(f.parents), 0);
+	CHECK_EQ(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, socks), 0);
+	f.sock = socks[1];
+	for (int i = 0; i < HANDOVER_OWNERS; i++) {
+		pid[i] = t_fork(t, handover_child_owner, &f);
+		uf[i] = handover_adopt(t, handover_recv_fd(socks[0]));
+	}
+	for (int i = HANDOVER_OWNERS - 1; i >= 0; i--)
+		handover_serve_owner(t, uf[i], f.addr);
+	for (int i = 0; i < HANDOVER_OWNERS; i++) {
+		CHECK_EQ(t_wait(pid[i]), 0);
+		uf_close(uf[i]);
+	}
+	close(socks[0]);
+	close(socks[1]);
+	/* The parent's own is what it was. */
+	t_register(f.parents, f.addr, 2 * t->page);
+}
+
 /* --- What can be adopted --- */
 
 static void handover_strange(struct t *t)
@@ -340,6 +401,7 @@ const struct t_case handover_end_cases[] = {
 	CASE("handover.14, handover.15", handover_owner_killed, T_ALL),
 	CASE("handover.12", handover_manager_killed, T_ALL),
 	CASE("handover.13", handover_fork, T_ALL),
+	CASE("handover.13, open.5", handover_owners, T_PRIVATE),
 	CASE("handover.1, handover.13", handover_strange, T_ONCE),
 	CASE("handover.13", handover_options, T_ONCE),
 	{0},
