@@ -298,6 +298,11 @@ static int remote_ask(struct remote *r, int fd, struct remote_line *line, struct
 
 	if (n == -EFAULT)
 		return REMOTE_UNREADABLE;
+	/* So says an emulator of another processor, and sends what it could read. */
+	if (n > 0 && n < (long)sizeof(call->req) && call->arg) {
+		remote_hang_up(line);
+		return REMOTE_UNREADABLE;
+	}
 	if (n != sizeof(call->req))
 		return REMOTE_GONE;
 	if (call->meanwhile)

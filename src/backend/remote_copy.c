@@ -97,7 +97,11 @@ static uint64_t copy_carry(struct copy *c, uint64_t off)
 
 		if (got == (long)n)
 			break;
-		n = got > 0 ? uf_align_down((uint64_t)got, page) : 0;
+		/* Not every kernel says how far it could read. */
+		if (got <= 0 && n > page)
+			n = page;
+		else
+			n = got > 0 ? uf_align_down((uint64_t)got, page) : 0;
 	}
 	return n;
 }

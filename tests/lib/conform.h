@@ -123,8 +123,9 @@ static inline void t_needs_signals(void)
 }
 
 /*
- * The test needs calls on memory that an emulator of another processor does
- * not carry out, such as advice that it accepts and ignores.
+ * The test needs what an emulator of another processor does not carry out: calls
+ * on memory, such as advice that it accepts and ignores, errors of messages whose
+ * buffers are bad, or threads of a process that a thread has forked.
  */
 void t_needs_linux(void);
 

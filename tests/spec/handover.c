@@ -339,6 +339,7 @@ static void handover_source(struct t *t)
 	struct handover h = {.npages = 2};
 	pid_t pid;
 
+	t_needs_linux();
 	h.addr = t_registered(t, uf, 2);
 	pid = handover_start(t, &h, uf, handover_source_child);
 	handover_join(&h, pid);
@@ -467,6 +468,7 @@ static void handover_several_messages(struct t *t)
 	struct t_thread th[6];
 	pid_t pid;
 
+	t_needs_linux();
 	h.addr = t_registered(t, uf, h.npages);
 	pid = handover_start(t, &h, uf, handover_several_messages_child);
 	for (size_t i = 0; i < h.npages; i++) {
@@ -587,6 +589,7 @@ static void handover_crews(struct t *t)
 	struct t_thread th[2];
 	pid_t pid[2];
 
+	t_needs_linux();
 	handover_left =
 		mmap(NULL, t->page, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	t_adopt(t, (void *)(uintptr_t)handover_left, t->page, -1);

@@ -190,6 +190,7 @@ static void handover_orphan(struct t *t)
 	int socks[2];
 	int fd;
 
+	t_needs_linux();
 	CHECK_EQ(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, socks), 0);
 	o.sock = socks[1];
 	CHECK_EQ(t_wait(t_fork(t, handover_orphan_owner, &o)), 0);
@@ -210,6 +211,7 @@ static void handover_owner_killed(struct t *t)
 	int socks[2];
 	pid_t pid;
 
+	t_needs_linux();
 	CHECK_EQ(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, socks), 0);
 	o.sock = socks[1];
 	pid = t_fork(t, handover_orphan_owner, &o);
@@ -323,6 +325,7 @@ static void handover_owners(struct t *t)
 	pid_t pid[HANDOVER_OWNERS];
 	int socks[2];
 
+	t_needs_linux();
 	f.addr = t_map(t, 2);
 	CHECK_RET(uf_share(f.parents), 0);
 	CHECK_EQ(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, socks), 0);

@@ -267,6 +267,22 @@ static void hostile_format(struct t *t)
 	close(line);
 }
 
+/* The lines that there can be. Those that have ended are not noticed at once. */
+static void hostile_all_lines(struct uf *uf, int *line)
+{
+	for (int i = 0; i < HOSTILE_LIMIT; i++) {
+		int err;
+
+		do {
+			line[i] = hostile_hello(uf_fd(uf), 1);
+			err = hostile_welcome(line[i]);
+			if (err)
+				close(line[i]);
+		} while (err == -EBUSY);
+		CHECK_EQ(err, 0);
+	}
+}
+
 static void hostile_versions(struct t *t)
 {
 	struct uf *uf = hostile_open(t, 0);
@@ -280,26 +296,18 @@ static void hostile_versions(struct t *t)
 	extra = hostile_hello(uf_fd(uf), 77);
 	CHECK_EQ(hostile_welcome(extra), 0);
 	close(extra);
-	hostile_fds_are(hostile_count_fds());
-	for (int i = 0; i < HOSTILE_LIMIT; i++) {
-		line[i] = hostile_hello(uf_fd(uf), 1);
-		/* The one above may not have been noticed yet. */
-		CHECK_EQ(hostile_welcome(line[i]), 0);
-		if (i == 0)
-			t_sleep_ms(20);
+	for (int round = 0; round < 2; round++) {
+		hostile_all_lines(uf, line);
+		extra = hostile_hello(uf_fd(uf), 1);
+		CHECK_EQ(hostile_welcome(extra), -EBUSY);
+		CHECK(hostile_ended(extra));
+		close(extra);
+		for (int i = 0; i < HOSTILE_LIMIT; i++)
+			close(line[i]);
 	}
-	extra = hostile_hello(uf_fd(uf), 1);
-	CHECK_EQ(hostile_welcome(extra), -EBUSY);
-	CHECK(hostile_ended(extra));
-	close(extra);
+	hostile_all_lines(uf, line);
 	for (int i = 0; i < HOSTILE_LIMIT; i++)
 		close(line[i]);
-	for (int i = 0; i < 100; i++) {
-		extra = hostile_hello(uf_fd(uf), 1);
-		(void)hostile_welcome(extra);
-		close(extra);
-	}
-	hostile_alive(uf);
 }
 
 /* --- What is wrong --- */
@@ -350,6 +358,7 @@ static void hostile_hellos(struct t *t)
 	int pair[2];
 	int dgram[2];
 
+	t_needs_linux();
 	CHECK_EQ(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
 	CHECK_EQ(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, dgram), 0);
 	hostile_hello_bytes(uf, pair[1]);

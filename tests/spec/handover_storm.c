@@ -155,6 +155,7 @@ static void storm_owners(struct t *t)
 	struct handover h = {.npages = 8 * STORM_PAGES};
 	char *src = malloc(t->page);
 
+	t_needs_linux();
 	CHECK(src);
 	h.addr = t_map(t, h.npages);
 	for (int round = 0; round < STORM_ROUNDS; round++) {
