@@ -33,6 +33,9 @@
 /* How long to wait for an answer before doubting that the owner lives. */
 #define REMOTE_PATIENCE_MS 200
 
+/* Who waits for a line looks again: one who has it may be killed, and its memory live on. */
+#define REMOTE_NAP_NS UINT64_C(100000000)
+
 /* How often a page that was waited for may be gone again. */
 #define REMOTE_TRIES 16
 
@@ -51,6 +54,9 @@ static bool remote_try(struct remote_line *line)
 
 struct remote_line *ufi_remote_take(struct remote *r)
 {
+	struct uf_sigmask saved;
+
+	ufi_thread_block(&ufi_host.mmu, &saved);
 	for (;;) {
 		uint32_t seen = atomic_load(&r->freed);
 		bool full = atomic_load(&r->full);
@@ -60,23 +66,28 @@ struct remote_line *ufi_remote_take(struct remote *r)
 
 			if (!remote_try(line))
 				continue;
+			line->saved = saved;
 			if (!full || line->sock >= 0 || i == 0)
 				return line;
 			atomic_store(&line->busy, 0);
 		}
-		(void)ufi_thread_park(&ufi_host.mmu, &r->freed, seen, 0);
+		ufi_thread_restore(&ufi_host.mmu, &saved);
+		atomic_fetch_add(&r->waiting, 1);
+		(void)ufi_thread_park(&ufi_host.mmu, &r->freed, seen, REMOTE_NAP_NS);
+		atomic_fetch_sub(&r->waiting, 1);
+		ufi_thread_block(&ufi_host.mmu, &saved);
 	}
 }
 
 void ufi_remote_put(struct remote *r, struct remote_line *line)
 {
+	struct uf_sigmask saved = line->saved;
+
 	atomic_store(&line->busy, 0);
 	atomic_fetch_add(&r->freed, 1);
-	/* Nobody waits but where all are taken. */
-	if (line != &r->line[0])
+	if (atomic_load(&r->waiting))
 		ufi_thread_unpark(&ufi_host.mmu, &r->freed, INT32_MAX);
-	else
-		ufi_thread_unpark(&ufi_host.mmu, &r->freed, 1);
+	ufi_thread_restore(&ufi_host.mmu, &saved);
 }
 
 static void remote_hang_up(struct remote_line *line)
@@ -119,15 +130,25 @@ static bool remote_is_dead(struct remote *r, int fd)
 	return UF_SYS2(SYS_kill, cred.pid, 0) == -ESRCH;
 }
 
+/* An owner that takes its time may be stopped: whoever wants to end us can. */
+static bool remote_doubt(struct remote *r, int fd, const struct uf_sigmask *saved)
+{
+	struct uf_sigmask blocked;
+
+	ufi_thread_restore(&ufi_host.mmu, saved);
+	ufi_thread_block(&ufi_host.mmu, &blocked);
+	return remote_is_dead(r, fd);
+}
+
 /* The next message on the line, however long it takes while the owner lives. */
-static long remote_receive(struct remote *r, int fd, int sock, const struct iovec *iov, int niov,
-			   int *fds, int *nfds)
+static long remote_receive(struct remote *r, int fd, const struct remote_line *line,
+			   const struct iovec *iov, int niov, int *fds, int *nfds)
 {
 	long n;
 
 	for (;;) {
-		n = ufi_handover_recv(sock, iov, niov, 0, fds, nfds);
-		if (n == -EAGAIN && remote_is_dead(r, fd))
+		n = ufi_handover_recv(line->sock, iov, niov, 0, fds, nfds);
+		if (n == -EAGAIN && remote_doubt(r, fd, &line->saved))
 			return REMOTE_GONE;
 		if (n != -EAGAIN && n != -EINTR)
 			break;
@@ -137,7 +158,7 @@ static long remote_receive(struct remote *r, int fd, int sock, const struct iove
 
 /* --- Getting a line --- */
 
-static int remote_hello(struct remote *r, int fd, int theirs)
+static int remote_hello(struct remote *r, int fd, const struct remote_line *line, int theirs)
 {
 	struct handover_hello hello = {.magic = HANDOVER_MAGIC, .version = HANDOVER_VERSION};
 	struct iovec iov = {&hello, sizeof(hello)};
@@ -149,7 +170,8 @@ static int remote_hello(struct remote *r, int fd, int theirs)
 	       n == -EINTR) {
 		struct timespec ts = {0, REMOTE_PATIENCE_MS * 1000000L};
 
-		if (UF_SYS5(SYS_ppoll, &room, 1, &ts, NULL, 0) == 0 && remote_is_dead(r, fd))
+		if (UF_SYS5(SYS_ppoll, &room, 1, &ts, NULL, 0) == 0 &&
+		    remote_doubt(r, fd, &line->saved))
 			return REMOTE_GONE;
 	}
 	if (n == -ECONNREFUSED || n == -ENOTCONN || n == -ECONNRESET || n == -EPIPE)
@@ -191,13 +213,13 @@ static bool remote_agrees(struct remote *r, const struct handover_welcome *w)
 }
 
 /* spec: handover.5 */
-static int remote_welcome(struct remote *r, int fd, int sock)
+static int remote_welcome(struct remote *r, int fd, const struct remote_line *line)
 {
 	struct handover_welcome w;
 	struct iovec iov = {&w, sizeof(w)};
 	int fds[HANDOVER_FDS];
 	int nfds = 0;
-	long n = remote_receive(r, fd, sock, &iov, 1, fds, &nfds);
+	long n = remote_receive(r, fd, line, &iov, 1, fds, &nfds);
 
 	if (n < 0)
 		return (int)n;
@@ -213,16 +235,16 @@ static int remote_welcome(struct remote *r, int fd, int sock)
 	return 0;
 }
 
-static int remote_introduce(struct remote *r, int fd, const int *pair)
+static int remote_introduce(struct remote *r, int fd, const struct remote_line *line, int theirs)
 {
 	struct timeval patience = {0, REMOTE_PATIENCE_MS * 1000};
-	long err = UF_SYS5(SYS_setsockopt, pair[0], SOL_SOCKET, SO_RCVTIMEO, &patience,
+	long err = UF_SYS5(SYS_setsockopt, line->sock, SOL_SOCKET, SO_RCVTIMEO, &patience,
 			   sizeof(patience));
 
 	if (!err)
-		err = remote_hello(r, fd, pair[1]);
-	UF_SYS1(SYS_close, pair[1]);
-	return err ? (int)err : remote_welcome(r, fd, pair[0]);
+		err = remote_hello(r, fd, line, theirs);
+	UF_SYS1(SYS_close, theirs);
+	return err ? (int)err : remote_welcome(r, fd, line);
 }
 
 int ufi_remote_connect(struct remote *r, int fd, struct remote_line *line)
@@ -237,12 +259,14 @@ int ufi_remote_connect(struct remote *r, int fd, struct remote_line *line)
 	err = UF_SYS4(SYS_socketpair, AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair);
 	if (err)
 		return (int)err;
-	err = remote_introduce(r, fd, pair);
-	if (!err) {
-		line->sock = ufi_host_take_fd(pair[0]);
-		return line->sock < 0 ? -EMFILE : 0;
+	line->sock = ufi_host_take_fd(pair[0]);
+	if (line->sock < 0) {
+		UF_SYS1(SYS_close, pair[1]);
+		return -EMFILE;
 	}
-	UF_SYS1(SYS_close, pair[0]);
+	err = remote_introduce(r, fd, line, pair[1]);
+	if (err)
+		remote_hang_up(line);
 	if (err == -EBUSY)
 		atomic_store(&r->full, true);
 	return err == REMOTE_GONE ? remote_lost(r, fd) : (int)err;
@@ -308,7 +332,7 @@ static int remote_ask(struct remote *r, int fd, struct remote_line *line, struct
 	if (call->meanwhile)
 		call->meanwhile(call->meanwhile_arg);
 	memcpy(&iov[1], call->out, (size_t)call->nout * sizeof(iov[0]));
-	n = remote_receive(r, fd, line->sock, iov, 1 + call->nout, fds, &nfds);
+	n = remote_receive(r, fd, line, iov, 1 + call->nout, fds, &nfds);
 	return remote_answered(r, call, n, fds, nfds);
 }
 
@@ -608,6 +632,7 @@ static struct remote *remote_new(void)
  */
 static int remote_adopt(int fd, void **ctx)
 {
+	struct remote_line *line;
 	struct uf_sigmask saved;
 	struct remote *r;
 	int err = remote_prepare();
@@ -617,7 +642,9 @@ static int remote_adopt(int fd, void **ctx)
 	r = remote_new();
 	if (!r)
 		return -ENOMEM;
-	err = ufi_remote_connect(r, fd, &r->line[0]);
+	line = ufi_remote_take(r);
+	err = ufi_remote_connect(r, fd, line);
+	ufi_remote_put(r, line);
 	if (err && err != REMOTE_GONE) {
 		remote_free(r);
 		return err;

@@ -8,6 +8,7 @@
 #include "backend/backend.h"
 #include "backend/handover.h"
 #include "base/list.h"
+#include "mmu/mmu.h"
 
 /* So many threads of one handle can ask at the same time. */
 #define REMOTE_LINES 16
@@ -18,8 +19,9 @@
  */
 struct remote_line {
 	_Atomic uint32_t busy;
-	int sock;   /* -1: none yet */
-	int window; /* -1: none yet */
+	int sock;		 /* -1: none yet */
+	int window;		 /* -1: none yet */
+	struct uf_sigmask saved; /* of the thread that has it */
 };
 
 struct remote {
@@ -28,11 +30,12 @@ struct remote {
 	uint64_t task_size;
 	uint64_t window;
 
-	_Atomic int life;	/* pidfd of the owner, or -1 */
-	atomic_bool ready;	/* the handshake has been made */
-	atomic_bool gone;	/* the owner is dead */
-	atomic_bool full;	/* the owner gives no more lines */
-	_Atomic uint32_t freed; /* counts lines that were given back */
+	_Atomic int life;	  /* pidfd of the owner, or -1 */
+	atomic_bool ready;	  /* the handshake has been made */
+	atomic_bool gone;	  /* the owner is dead */
+	atomic_bool full;	  /* the owner gives no more lines */
+	_Atomic uint32_t freed;	  /* counts lines that were given back */
+	_Atomic uint32_t waiting; /* threads that want one */
 	struct remote_line line[REMOTE_LINES];
 	struct uf_list link; /* in the list of all, for a fork child */
 };
@@ -57,7 +60,10 @@ struct remote_call {
 #define REMOTE_UNREADABLE (-EDOM) /* the argument cannot be read: nothing was asked */
 
 /* --- remote.c --- */
-/* A line of one's own. Inverse: put. */
+/*
+ * A line of one's own, and no signals: a handler that left by siglongjmp would
+ * take the line with it. Inverse: put.
+ */
 struct remote_line *ufi_remote_take(struct remote *r);
 void ufi_remote_put(struct remote *r, struct remote_line *line);
 /* Is connected, or -errno, REMOTE_GONE among them. FD: the descriptor. */

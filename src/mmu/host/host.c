@@ -20,6 +20,9 @@
 /* One past the highest number that we can tell from the program's. */
 #define HOST_FD_MAX 65536
 
+/* More than a socket holds: who has the descriptor could send more than we take away. */
+#define HOST_BELL_BYTES 64
+
 /* States of ufi_host.started. */
 enum {
 	HOST_STOPPED,
@@ -35,6 +38,7 @@ static void host_bell(struct uf_mmu *mmu, uint64_t cookie, bool ring)
 	const struct host_bell *bell = host_ptr(cookie);
 	uint8_t byte = 0;
 	long n;
+	int most = bell->shared ? HOST_BELL_BYTES : 1;
 
 	if (ring) {
 		UF_SYS6(SYS_sendto, bell->ring, &byte, 1, MSG_DONTWAIT | MSG_NOSIGNAL, NULL, 0);
@@ -42,7 +46,7 @@ static void host_bell(struct uf_mmu *mmu, uint64_t cookie, bool ring)
 	}
 	do
 		n = UF_SYS6(SYS_recvfrom, bell->drain, &byte, 1, MSG_DONTWAIT, NULL, NULL);
-	while (n > 0 && bell->shared);
+	while (n > 0 && --most > 0);
 }
 
 static const struct uf_mmu_ops host_ops = {
