@@ -126,8 +126,8 @@ struct uf_options {
  * engine its faults away; it chains to them, or installs its own before.
  *
  * After a fork the engine's handles are the parent's: in the child their calls
- * are -EOPNOTSUPP, and uf_close gives back only what the child holds of them. (One
- * that was shared can be adopted there, see uf_adopt.)
+ * are -EOPNOTSUPP, and uf_close gives back only what the child holds of them. Of
+ * those that were shared before (uf_share) calls work on the parent's memory.
  *
  * MT-Safe. Not AS-Safe.
  */
@@ -143,7 +143,8 @@ UF_API void uf_close(struct uf *uf);
 
 /*
  * From now on the descriptor of UF works in another process that gets it: over a
- * unix socket (SCM_RIGHTS), or from fork. There uf_adopt makes a handle of it.
+ * unix socket (SCM_RIGHTS), where uf_adopt makes a handle of it, or from fork, where UF
+ * itself goes on being about this process.
  * Call it before the descriptor is sent. A second call, and one with the
  * kernel's backend, whose descriptors always work, does nothing.
  *

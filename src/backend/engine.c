@@ -135,6 +135,31 @@ static bool engine_is_ours(const struct engine_ctx *e)
 	return e->epoch == ufi_host_epoch();
 }
 
+/*
+ * A child asks the parent, if the context was shared before the fork: it has
+ * inherited the descriptor. spec: handover.13
+ */
+static int engine_heir(struct engine_ctx *e, int fd, void **heir)
+{
+	const struct uf_backend_ops *ops;
+	void *none = NULL;
+	int err;
+
+	*heir = atomic_load(&e->heir);
+	if (*heir)
+		return 0;
+	if (!atomic_load(&e->shared))
+		return -EOPNOTSUPP;
+	err = uf_backend_adopt(fd, &ops, heir);
+	if (err)
+		return err;
+	if (!atomic_compare_exchange_strong(&e->heir, &none, *heir)) {
+		ops->close(*heir);
+		*heir = none;
+	}
+	return 0;
+}
+
 /* spec: open.4 */
 static bool engine_nonblock(int fd)
 {
@@ -146,29 +171,36 @@ static bool engine_nonblock(int fd)
 static int engine_ioctl(void *ctx, int fd, uint32_t request, uintptr_t arg)
 {
 	struct engine_ctx *e = ctx;
+	void *heir;
+	int err;
 
-	if (!engine_is_ours(e))
-		return -EOPNOTSUPP;
-	return ufi_ctx_ioctl(e->ctx, request, arg);
+	if (engine_is_ours(e))
+		return ufi_ctx_ioctl(e->ctx, request, arg);
+	err = engine_heir(e, fd, &heir);
+	return err ? err : uf_backend_remote.ioctl(heir, fd, request, arg);
 }
 
 static ssize_t engine_readv(void *ctx, int fd, const struct iovec *iov, int niov, bool dontwait)
 {
 	struct engine_ctx *e = ctx;
+	void *heir;
+	int err;
 
-	if (!engine_is_ours(e))
-		return -EOPNOTSUPP;
-	return (ssize_t)ufi_ctx_read(e->ctx, (const struct ufi_iovec *)iov, (uint32_t)niov,
-				     dontwait || engine_nonblock(fd));
+	if (engine_is_ours(e))
+		return (ssize_t)ufi_ctx_read(e->ctx, (const struct ufi_iovec *)iov, (uint32_t)niov,
+					     dontwait || engine_nonblock(fd));
+	err = engine_heir(e, fd, &heir);
+	return err ? err : uf_backend_remote.readv(heir, fd, iov, niov, dontwait);
 }
 
 static short engine_poll(void *ctx, int fd)
 {
 	struct engine_ctx *e = ctx;
+	void *heir;
 
-	if (!engine_is_ours(e))
-		return POLLERR;
-	return (short)ufi_ctx_poll(e->ctx, engine_nonblock(fd));
+	if (engine_is_ours(e))
+		return (short)ufi_ctx_poll(e->ctx, engine_nonblock(fd));
+	return engine_heir(e, fd, &heir) ? POLLERR : uf_backend_remote.poll(heir, fd);
 }
 
 static int engine_share(void *ctx, int fd)
@@ -176,7 +208,7 @@ static int engine_share(void *ctx, int fd)
 	struct engine_ctx *e = ctx;
 
 	if (!engine_is_ours(e))
-		return -EOPNOTSUPP;
+		return atomic_load(&e->shared) ? 0 : -EOPNOTSUPP;
 	return ufi_service_share(e, fd);
 }
 
@@ -192,7 +224,10 @@ void ufi_engine_release(struct engine_ctx *e)
 static void engine_close(void *ctx)
 {
 	struct engine_ctx *e = ctx;
+	void *heir = atomic_load(&e->heir);
 
+	if (heir)
+		uf_backend_remote.close(heir);
 	if (atomic_load(&e->shared) && engine_is_ours(e))
 		ufi_service_close(e);
 	else

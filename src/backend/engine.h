@@ -31,6 +31,8 @@ struct engine_ctx {
 	bool closed;	/* by its own program */
 	uint32_t peers; /* lines of managers, each of which keeps it alive */
 	uint64_t inode; /* of the program's end */
+
+	void *_Atomic heir; /* in a fork child: how it asks the parent, as any manager */
 };
 
 /* A line of a manager's. Only the service's thread touches it. */

@@ -284,6 +284,33 @@ static void handover_fork(struct t *t)
 	handover_join(&h, pid);
 }
 
+/* A fork of the owner's has its handle, which is about the owner's memory. */
+static void handover_child_of_owner(struct t *t, void *arg)
+{
+	struct handover *h = arg;
+	struct uf_msg msg;
+
+	t_fault_at(h->uf, h->addr, 0);
+	t_fill(t, h->uf, h->addr, 9, 0);
+	CHECK_RET(uf_read(h->uf, &msg, 1), -EAGAIN);
+	CHECK_RET(uf_share(h->uf), 0);
+	CHECK_RET(uf_unregister(h->uf, h->addr, t->page), 0);
+	uf_close(h->uf);
+}
+
+static void handover_inherited(struct t *t)
+{
+	struct handover h = {.uf = t_open(t, 0, 0), .npages = 1};
+	pid_t pid;
+
+	h.addr = t_registered(t, h.uf, 1);
+	CHECK_RET(uf_share(h.uf), 0);
+	pid = t_fork(t, handover_child_of_owner, &h);
+	CHECK_EQ(t_access(h.addr, T_READ).value, 9);
+	CHECK_EQ(t_wait(pid), 0);
+	CHECK_RET(uf_copy(h.uf, h.addr, h.addr, t->page, 0, NULL), -ENOENT);
+}
+
 /* --- Owners that are children, and several of them --- */
 
 #define HANDOVER_OWNERS 3
@@ -300,7 +327,7 @@ static void handover_child_owner(struct t *t, void *arg)
 	struct handover_family *f = arg;
 	struct uf *uf = t_open(t, 0, 0);
 
-	CHECK_RET(uf_share(f->parents), t_engine(t) ? -EOPNOTSUPP : 0);
+	CHECK_RET(uf_share(f->parents), 0);
 	t_register(uf, f->addr, 2 * t->page);
 	CHECK_RET(uf_share(uf), 0);
 	handover_send_fd(f->sock, uf_fd(uf));
@@ -404,6 +431,7 @@ const struct t_case handover_end_cases[] = {
 	CASE("handover.14, handover.15", handover_owner_killed, T_ALL),
 	CASE("handover.12", handover_manager_killed, T_ALL),
 	CASE("handover.13", handover_fork, T_ALL),
+	CASE("handover.13, register.15", handover_inherited, T_ALL),
 	CASE("handover.13, open.5", handover_owners, T_PRIVATE),
 	CASE("handover.1, handover.13", handover_strange, T_ONCE),
 	CASE("handover.13", handover_options, T_ONCE),

@@ -444,6 +444,33 @@ static void hostile_windows(struct t *t)
 	t_fill(t, uf, addr, 1, 0);
 }
 
+/* What he does to the socket itself: others hear nothing any more, and that is all. */
+static void hostile_socket(struct t *t)
+{
+	struct uf *uf = hostile_open(t, 0);
+	char *addr = t_registered(t, uf, 2);
+	struct hostile_request r = hostile_request(2, 0, 0, 1);
+	int line = hostile_line(uf_fd(uf));
+	struct sockaddr none = {.sa_family = AF_UNSPEC};
+	struct t_thread th;
+	unsigned char out[32];
+	char byte;
+
+	t_thread_access(t, &th, addr, T_READ);
+	t_message_pending(uf);
+	CHECK_EQ(recv(uf_fd(uf), &byte, 1, 0), 1);
+	CHECK_EQ(hostile_ask(line, &r, 32, out), 32);
+	CHECK_EQ(shutdown(uf_fd(uf), SHUT_RDWR), 0);
+	CHECK_EQ(connect(uf_fd(uf), &none, sizeof(none)), 0);
+	close(line);
+	t_fill(t, uf, addr, 1, 0);
+	t_thread_join(t, &th, 0);
+	t_thread_access(t, &th, addr + t->page, T_READ);
+	t_thread_asleep(&th);
+	t_fill(t, uf, addr + t->page, 2, 0);
+	t_thread_join(t, &th, 0);
+}
+
 /* --- Who does not listen, and who goes --- */
 
 static void hostile_deaf(struct t *t)
@@ -768,6 +795,7 @@ const struct t_case handover_hostile_cases[] = {
 	CASE("handover.2, handover.3", hostile_hellos, T_ONCE | T_ENGINE_ONLY),
 	CASE("handover.6", hostile_sizes, T_ONCE | T_ENGINE_ONLY),
 	CASE("handover.6, handover.9", hostile_windows, T_ENGINE_ONLY),
+	CASE("handover.6", hostile_socket, T_ENGINE_ONLY),
 	CASE("handover.11", hostile_deaf, T_ONCE | T_ENGINE_ONLY),
 	CASE("handover.6", hostile_goes, T_ENGINE_ONLY),
 	CASE("handover.12", hostile_unheard, T_ENGINE_ONLY),
