@@ -85,6 +85,9 @@ extern const struct uf_backend_ops uf_backend_remote;
  */
 int uf_backend_adopt(int fd, const struct uf_backend_ops **ops, void **ctx) UF_CHECK;
 
+/* Is the context of use to a fork child, which has inherited its descriptor? AS-Safe. */
+bool uf_backend_inherits(const struct uf_backend_ops *ops, void *ctx);
+
 /* In a fork child that libc's handlers may not know of: what is adopted goes on working. */
 void uf_backend_forked(void);
 

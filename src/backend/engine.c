@@ -203,6 +203,13 @@ static short engine_poll(void *ctx, int fd)
 	return engine_heir(e, fd, &heir) ? POLLERR : uf_backend_remote.poll(heir, fd);
 }
 
+bool uf_backend_inherits(const struct uf_backend_ops *ops, void *ctx)
+{
+	const struct engine_ctx *e = ctx;
+
+	return ops != &uf_backend_engine || atomic_load(&e->shared);
+}
+
 static int engine_share(void *ctx, int fd)
 {
 	struct engine_ctx *e = ctx;

@@ -218,17 +218,20 @@ bool ufi_table_mine(void)
 
 /*
  * The contexts stay the parent's, whose address space they are about. Here
- * the numbers can be closed, and everything else is refused. Those of other
- * processes are ours as they were the parent's.
+ * the numbers can be closed, and everything else is refused, unless other
+ * processes are answered already: then so are we.
  */
 void ufi_table_forked(void)
 {
 	uf_backend_forked();
 	atomic_store(&table_pid, UF_SYS0(SYS_getpid));
 	for (struct table_files *files = &table_files; files; files = atomic_load(&files->next)) {
-		for (size_t i = 0; i < UF_ARRAY_SIZE(files->file); i++)
-			if (files->file[i].kind == SHIM_UFFD &&
-			    files->file[i].ops != &uf_backend_remote)
-				atomic_store(&files->file[i].inherited, true);
+		for (size_t i = 0; i < UF_ARRAY_SIZE(files->file); i++) {
+			struct shim_file *file = &files->file[i];
+
+			if (file->kind == SHIM_UFFD && atomic_load(&file->used) &&
+			    !uf_backend_inherits(file->ops, file->ctx))
+				atomic_store(&file->inherited, true);
+		}
 	}
 }

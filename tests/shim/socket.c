@@ -176,6 +176,29 @@ static void socket_passed_on(void)
 	CHECK(memory[0] == 'p' && memory[page_size] == 'q');
 }
 
+/* A child of the program that has sent it uses what it has inherited, as the manager does. */
+static void socket_child(void)
+{
+	int uffd = uffd_open(O_NONBLOCK);
+	char *memory = uffd_memory(uffd, 2);
+	int socks[2];
+	pid_t pid;
+
+	CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, socks) == 0);
+	socket_send(socks[0], uffd, SOCKET_ONE);
+	pid = fork();
+	CHECK(pid >= 0);
+	if (pid == 0) {
+		CHECK(uffd_fill(uffd, memory, 'c') == 0);
+		CHECK(close(uffd) == 0);
+		_exit(0);
+	}
+	CHECK(memory[0] == 'c');
+	socket_wait(pid);
+	CHECK(uffd_fill(uffd, memory + page_size, 'd') == 0);
+	CHECK(memory[page_size] == 'd');
+}
+
 /* Its program is dead. */
 static void socket_orphan(void)
 {
@@ -210,6 +233,7 @@ const struct test_case socket_cases[] = {
 	{"socket.serve-several", socket_serve_several},
 	{"socket.serve-syscall", socket_serve_syscall},
 	{"socket.passed-on", socket_passed_on},
+	{"socket.child", socket_child},
 	{"socket.orphan", socket_orphan},
 	{NULL, NULL},
 };
