@@ -26,8 +26,8 @@
 #include "backend/backend.h"
 #include "backend/engine.h"
 
-/* Its calls are shallow; libc wants some of it for the thread's own storage. */
-#define SERVICE_STACK (UINT64_C(1) << 18)
+/* Its calls are shallow; libc wants some of it for the thread's own storage, of any size. */
+#define SERVICE_STACK (UINT64_C(1) << 20)
 
 /* How often to look whether a descriptor on its way is still there. */
 #define SERVICE_PROBE_MS 50

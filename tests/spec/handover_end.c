@@ -373,6 +373,47 @@ static void handover_owners(struct t *t)
 	t_register(f.parents, f.addr, 2 * t->page);
 }
 
+static struct {
+	struct t *t;
+	struct handover_family f;
+} handover_forking;
+
+/* As early as anything of the child's can run. */
+static void handover_in_fork(void)
+{
+	if (handover_forking.t)
+		handover_child_owner(handover_forking.t, &handover_forking.f);
+}
+
+static void handover_nothing(struct t *t, void *arg)
+{
+	CHECK(!arg);
+}
+
+static void handover_atfork(struct t *t)
+{
+	struct handover_family f = {.parents = t_open(t, 0, 0), .addr = t_map(t, 2)};
+	struct uf *uf;
+	int socks[2];
+	pid_t pid;
+
+	t_needs_linux();
+	CHECK_RET(uf_share(f.parents), 0);
+	CHECK_EQ(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, socks), 0);
+	f.sock = socks[1];
+	CHECK_EQ(pthread_atfork(NULL, NULL, handover_in_fork), 0);
+	handover_forking.f = f;
+	handover_forking.t = t;
+	pid = t_fork(t, handover_nothing, NULL);
+	handover_forking.t = NULL;
+	uf = handover_adopt(t, handover_recv_fd(socks[0]));
+	handover_serve_owner(t, uf, f.addr);
+	CHECK_EQ(t_wait(pid), 0);
+	uf_close(uf);
+	close(socks[0]);
+	close(socks[1]);
+}
+
 /* --- What can be adopted --- */
 
 static void handover_strange(struct t *t)
@@ -433,6 +474,7 @@ const struct t_case handover_end_cases[] = {
 	CASE("handover.13", handover_fork, T_ALL),
 	CASE("handover.13, register.15", handover_inherited, T_ALL),
 	CASE("handover.13, open.5", handover_owners, T_PRIVATE),
+	CASE("handover.13", handover_atfork, T_PRIVATE),
 	CASE("handover.1, handover.13", handover_strange, T_ONCE),
 	CASE("handover.13", handover_options, T_ONCE),
 	{0},
