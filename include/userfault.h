@@ -181,7 +181,8 @@ UF_API UF_CHECK int uf_share(struct uf *uf);
  *	-EPROTONOSUPPORT
  *		an engine of another version
  *	-EBUSY	too many threads of other processes use it already
- *	-EMFILE, -ENFILE, -ENOMEM
+ *	-EMFILE	the other process has no descriptors left for us, or we have none
+ *	-ENFILE, -ENOMEM
  *
  * MT-Safe. Not AS-Safe.
  */

@@ -33,6 +33,10 @@
 /* How long to wait for an answer before doubting that the owner lives. */
 #define REMOTE_PATIENCE_MS 200
 
+/* How often to ask for a line. */
+#define REMOTE_RETRIES 8
+#define REMOTE_RETRY_NS 5000000L
+
 /* Who waits for a line looks again: one who has it may be killed, and its memory live on. */
 #define REMOTE_NAP_NS UINT64_C(100000000)
 
@@ -153,7 +157,7 @@ static long remote_receive(struct remote *r, int fd, const struct remote_line *l
 		if (n != -EAGAIN && n != -EINTR)
 			break;
 	}
-	return n > 0 || n == -EFAULT ? n : REMOTE_GONE;
+	return n > 0 || n == -EFAULT ? n : REMOTE_CUT;
 }
 
 /* --- Getting a line --- */
@@ -247,15 +251,11 @@ static int remote_introduce(struct remote *r, int fd, const struct remote_line *
 	return err ? (int)err : remote_welcome(r, fd, line);
 }
 
-int ufi_remote_connect(struct remote *r, int fd, struct remote_line *line)
+static int remote_connect_once(struct remote *r, int fd, struct remote_line *line)
 {
 	int pair[2];
 	long err;
 
-	if (line->sock >= 0)
-		return 0;
-	if (atomic_load(&r->gone))
-		return REMOTE_GONE;
 	err = UF_SYS4(SYS_socketpair, AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair);
 	if (err)
 		return (int)err;
@@ -267,9 +267,33 @@ int ufi_remote_connect(struct remote *r, int fd, struct remote_line *line)
 	err = remote_introduce(r, fd, line, pair[1]);
 	if (err)
 		remote_hang_up(line);
+	return (int)err;
+}
+
+/*
+ * An owner that is dying drops its lines first, and then the socket that they
+ * are asked for through: the next try finds that. One that drops them and lives
+ * on has no descriptors for them.
+ */
+int ufi_remote_connect(struct remote *r, int fd, struct remote_line *line)
+{
+	struct timespec nap = {0, REMOTE_RETRY_NS};
+	int err = REMOTE_CUT;
+
+	if (line->sock >= 0)
+		return 0;
+	if (atomic_load(&r->gone))
+		return REMOTE_GONE;
+	for (int i = 0; err == REMOTE_CUT && i < REMOTE_RETRIES; i++) {
+		if (i)
+			UF_SYS2(SYS_nanosleep, &nap, NULL);
+		err = remote_connect_once(r, fd, line);
+	}
 	if (err == -EBUSY)
 		atomic_store(&r->full, true);
-	return err == REMOTE_GONE ? remote_lost(r, fd) : (int)err;
+	if (err == REMOTE_CUT)
+		return -EMFILE;
+	return err == REMOTE_GONE ? remote_lost(r, fd) : err;
 }
 
 /* --- One exchange --- */
@@ -328,7 +352,7 @@ static int remote_ask(struct remote *r, int fd, struct remote_line *line, struct
 		return REMOTE_UNREADABLE;
 	}
 	if (n != sizeof(call->req))
-		return REMOTE_GONE;
+		return REMOTE_CUT;
 	if (call->meanwhile)
 		call->meanwhile(call->meanwhile_arg);
 	memcpy(&iov[1], call->out, (size_t)call->nout * sizeof(iov[0]));
@@ -342,10 +366,14 @@ int ufi_remote_call(struct remote *r, int fd, struct remote_line *line, struct r
 
 	if (!err)
 		err = remote_ask(r, fd, line, call);
-	if (err != REMOTE_GONE)
+	if (err != REMOTE_GONE && err != REMOTE_CUT)
 		return err;
 	remote_hang_up(line);
-	return remote_lost(r, fd);
+	if (err == REMOTE_GONE)
+		return remote_lost(r, fd);
+	/* Whether it was done nobody knows, but whether the owner lives. */
+	err = ufi_remote_connect(r, fd, line);
+	return err ? err : -EPROTO;
 }
 
 int ufi_remote_result(const struct remote_call *call)

@@ -57,6 +57,7 @@ struct remote_call {
 
 /* What an exchange comes to, beside 0. */
 #define REMOTE_GONE (-ESHUTDOWN)  /* the owner is dead */
+#define REMOTE_CUT (-ECONNRESET)  /* the line has ended: the owner is dead, or will not have it */
 #define REMOTE_UNREADABLE (-EDOM) /* the argument cannot be read: nothing was asked */
 
 /* --- remote.c --- */
@@ -80,6 +81,8 @@ int ufi_remote_result(const struct remote_call *call) UF_MUST_USE;
 int ufi_remote_copy(struct remote *r, int fd, uintptr_t arg) UF_MUST_USE;
 
 /* --- remote_gone.c --- */
+/* Copy, where one side is the program's memory: -EFAULT if the kernel cannot reach it. */
+int ufi_remote_carry(void *to, const void *from, size_t n) UF_MUST_USE;
 int ufi_remote_gone_ioctl(struct remote *r, const struct handover_ioctl *io,
 			  uintptr_t arg) UF_MUST_USE;
 

@@ -181,7 +181,7 @@ static int copy_pieces(struct copy *c, int64_t *field)
 
 static int copy_result(struct copy *c, int ret, int64_t field)
 {
-	const uint64_t to = c->arg + offsetof(struct uf_io_copy, copy);
+	void *to = (void *)(c->arg + offsetof(struct uf_io_copy, copy));
 	long n;
 
 	if (c->done) {
@@ -190,6 +190,9 @@ static int copy_result(struct copy *c, int ret, int64_t field)
 	}
 	if (field == PIECE_KEPT)
 		return ret;
+	/* It has gone with the owner. */
+	if (c->line->window < 0)
+		return ufi_remote_carry(to, &field, sizeof(field)) ? -EFAULT : ret;
 	n = UF_SYS4(SYS_pwrite64, c->line->window, &field, sizeof(field), 0);
 	if (n == sizeof(field))
 		n = UF_SYS4(SYS_pread64, c->line->window, to, sizeof(field), 0);

@@ -23,7 +23,7 @@ static const struct uf_mmu_ops gone_ops = {
 };
 
 /* Through a pipe, so that it is the kernel that accesses the program's memory. */
-static int gone_carry(void *to, const void *from, size_t n)
+int ufi_remote_carry(void *to, const void *from, size_t n)
 {
 	int pipe[2];
 	long err = UF_SYS2(SYS_pipe2, pipe, O_CLOEXEC);
@@ -48,7 +48,7 @@ static int gone_api(struct remote *r, struct uf_io_api *api, uintptr_t arg)
 	api->features = UFI_FEATURES;
 	api->ioctls = UINT64_C(1) << UF_NR_API | UINT64_C(1) << UF_NR_REGISTER |
 		      UINT64_C(1) << UF_NR_UNREGISTER;
-	if (gone_carry((void *)arg, good ? api : &zero, sizeof(*api)))
+	if (ufi_remote_carry((void *)arg, good ? api : &zero, sizeof(*api)))
 		return -EFAULT;
 	if (!good)
 		return -EINVAL;
@@ -112,7 +112,7 @@ int ufi_remote_gone_ioctl(struct remote *r, const struct handover_ioctl *io, uin
 
 	if (io->request != UF_IOC_API && !atomic_load(&r->ready))
 		return -EINVAL;
-	if (gone_carry(&copy, (const void *)arg, io->in))
+	if (ufi_remote_carry(&copy, (const void *)arg, io->in))
 		return -EFAULT;
 	switch (io->request) {
 	case UF_IOC_API:

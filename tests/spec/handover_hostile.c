@@ -6,6 +6,7 @@
  */
 #include <dirent.h>
 #include <poll.h>
+#include <sys/resource.h>
 #include <sys/un.h>
 
 #include "handover.h"
@@ -651,7 +652,46 @@ static void hostile_fuzz(struct t *t)
 	t_fill(t, uf, addr, 1, 0);
 }
 
-/* --- An owner that is not one --- */
+/* --- An owner that is not one, or poor --- */
+
+static void hostile_refused(struct t *t, struct handover *h)
+{
+	struct uf *more;
+	int fd = dup(uf_fd(h->uf));
+
+	handover_tell(h->sock);
+	handover_await(h->sock);
+	CHECK_RET(uf_adopt(fd, NULL, &more), -EMFILE);
+	CHECK_EQ(uf_poll(h->uf), 0);
+	handover_tell(h->sock);
+	handover_await(h->sock);
+	CHECK_RET(uf_adopt(fd, NULL, &more), 0);
+	uf_close(more);
+}
+
+/* It has no descriptors for another line: that is not as if it were dead. */
+static void hostile_poor(struct t *t)
+{
+	struct uf *uf = t_open(t, 0, 0);
+	struct handover h = {.npages = 1};
+	struct rlimit limit;
+	struct rlimit none;
+	pid_t pid;
+
+	t_needs_linux();
+	CHECK_EQ(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	none = (struct rlimit){3, limit.rlim_max};
+	h.addr = t_registered(t, uf, 1);
+	pid = handover_start(t, &h, uf, hostile_refused);
+	/* The manager has its first line. */
+	handover_await(h.sock);
+	CHECK_EQ(setrlimit(RLIMIT_NOFILE, &none), 0);
+	handover_tell(h.sock);
+	handover_await(h.sock);
+	CHECK_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	handover_tell(h.sock);
+	handover_join(&h, pid);
+}
 
 struct hostile_owner {
 	int ring;
@@ -800,6 +840,7 @@ const struct t_case handover_hostile_cases[] = {
 	CASE("handover.6", hostile_goes, T_ENGINE_ONLY),
 	CASE("handover.12", hostile_unheard, T_ENGINE_ONLY),
 	CASE("handover.6", hostile_fuzz, T_ENGINE_ONLY),
+	CASE("handover.4", hostile_poor, T_ONCE | T_ENGINE_ONLY),
 	CASE("handover.5", hostile_owners, T_ONCE | T_ENGINE_ONLY),
 	CASE("handover.6", hostile_answers, T_ONCE | T_ENGINE_ONLY),
 	{0},
