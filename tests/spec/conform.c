@@ -25,6 +25,7 @@ static const struct t_suite suites[] = {
 	{"handover", handover_cases},
 	{"handover", handover_end_cases},
 	{"handover", handover_hostile_cases},
+	{"handover", handover_owner_cases},
 	{"handover", handover_storm_cases},
 	{NULL, NULL},
 };

@@ -24,6 +24,7 @@ extern const struct t_case vm_cases[];
 extern const struct t_case handover_cases[];
 extern const struct t_case handover_end_cases[];
 extern const struct t_case handover_hostile_cases[];
+extern const struct t_case handover_owner_cases[];
 extern const struct t_case handover_storm_cases[];
 
 #endif
