@@ -135,7 +135,8 @@ UF_API UF_CHECK int uf_open(const struct uf_options *opt, int flags, struct uf *
 
 /*
  * Close; follows close(2) on the last descriptor. Every range of it becomes
- * ordinary memory, blocked faults go on (missing pages then read as zeros).
+ * ordinary memory, blocked faults go on (missing pages then read as zeros). One
+ * that was shared lives on for as long as another process has its descriptor.
  * Takes UF; NULL is allowed. Nobody may use UF meanwhile.
  * MT-Safe. Not AS-Safe.
  */

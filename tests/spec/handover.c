@@ -514,7 +514,8 @@ static void handover_bare(struct t *t)
 
 /* --- Several at once --- */
 
-#define HANDOVER_THREADS 4
+/* More than a handle has lines. */
+#define HANDOVER_THREADS 20
 
 struct handover_crew {
 	struct t *t;
