@@ -119,14 +119,16 @@ static struct peer *peer_admit(struct engine_ctx *e, const struct handover_hello
 		error = -EPROTONOSUPPORT;
 	else if (e->peers >= SERVICE_PEERS)
 		error = -EBUSY;
-	if (!p || !peer_welcome(p, error)) {
+	/* Once he is welcome nothing may be there that only looks like a message. */
+	if (error)
 		UF_SYS1(SYS_close, fds[1]);
-		if (p)
-			ufi_peer_free(p);
-		return NULL;
-	}
-	peer_give_end(e, fds[1]);
-	return p;
+	else
+		peer_give_end(e, fds[1]);
+	if (p && peer_welcome(p, error))
+		return p;
+	if (p)
+		ufi_peer_free(p);
+	return NULL;
 }
 
 struct peer *ufi_peer_accept(struct engine_ctx *e)
