@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Owns what both sides of a hand-over need: messages with descriptors, and what an ioctl carries.
  */
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -13,6 +14,8 @@ _Static_assert(sizeof(struct handover_hello) == 16 && sizeof(struct handover_wel
 		       sizeof(struct handover_request) == 64 &&
 		       sizeof(struct handover_answer) == 16,
 	       "as spec/handover.md says");
+
+#define HANDOVER_SPINS 200
 
 #define HANDOVER_WRITES(type, member)                                                              \
 	offsetof(struct type, member), sizeof(((struct type *)0)->member)
@@ -96,6 +99,21 @@ long ufi_handover_recv(int sock, const struct iovec *iov, int niov, int flags, i
 	if (n >= 0 && nfds)
 		handover_fds(&msg, fds, nfds);
 	return n;
+}
+
+unsigned ufi_handover_spins(void)
+{
+	static _Atomic int cpus;
+	uint64_t mask[16] = {0};
+	int n = atomic_load(&cpus);
+
+	if (!n) {
+		UF_SYS3(SYS_sched_getaffinity, 0, sizeof(mask), mask);
+		for (size_t i = 0; i < UF_ARRAY_SIZE(mask); i++)
+			n += __builtin_popcountll(mask[i]);
+		atomic_store(&cpus, n ? n : 1);
+	}
+	return n > 1 ? HANDOVER_SPINS : 0;
 }
 
 /* spec: handover.1 */

@@ -108,6 +108,11 @@ long ufi_handover_send(int sock, const struct iovec *iov, int niov, const int *f
 /* Its length, also if there was no room for all of it. Descriptors are the caller's, if NFDS. */
 long ufi_handover_recv(int sock, const struct iovec *iov, int niov, int flags, int *fds,
 		       int *nfds) UF_MUST_USE;
+/*
+ * How many times to look, without sleeping, whether something has come: tens of
+ * microseconds. To wake an idle processor takes as long. 0: there is only one.
+ */
+unsigned ufi_handover_spins(void);
 /* Is FD the program's end of an engine's socket pair that has been shared? */
 bool ufi_handover_is(int fd);
 

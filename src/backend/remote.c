@@ -33,6 +33,9 @@
 /* How long to wait for an answer before doubting that the owner lives. */
 #define REMOTE_PATIENCE_MS 200
 
+/* A COPY of more than this takes longer than it takes to be woken. */
+#define REMOTE_SPIN_BYTES 65536u
+
 /* How often to ask for a line. */
 #define REMOTE_RETRIES 8
 #define REMOTE_RETRY_NS 5000000L
@@ -148,10 +151,15 @@ static bool remote_doubt(struct remote *r, int fd, const struct uf_sigmask *save
 static long remote_receive(struct remote *r, int fd, const struct remote_line *line,
 			   const struct iovec *iov, int niov, int *fds, int *nfds)
 {
+	unsigned spins = line->spins;
 	long n;
 
 	for (;;) {
-		n = ufi_handover_recv(line->sock, iov, niov, 0, fds, nfds);
+		n = ufi_handover_recv(line->sock, iov, niov, spins ? MSG_DONTWAIT : 0, fds, nfds);
+		if (n == -EAGAIN && spins) {
+			spins--;
+			continue;
+		}
 		if (n == -EAGAIN && remote_doubt(r, fd, &line->saved))
 			return REMOTE_GONE;
 		if (n != -EAGAIN && n != -EINTR)
@@ -356,6 +364,7 @@ static int remote_ask(struct remote *r, int fd, struct remote_line *line, struct
 	if (call->meanwhile)
 		call->meanwhile(call->meanwhile_arg);
 	memcpy(&iov[1], call->out, (size_t)call->nout * sizeof(iov[0]));
+	line->spins = call->req.n <= REMOTE_SPIN_BYTES ? ufi_handover_spins() : 0;
 	n = remote_receive(r, fd, line, iov, 1 + call->nout, fds, &nfds);
 	return remote_answered(r, call, n, fds, nfds);
 }

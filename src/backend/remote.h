@@ -22,6 +22,7 @@ struct remote_line {
 	int sock;		 /* -1: none yet */
 	int window;		 /* -1: none yet */
 	struct uf_sigmask saved; /* of the thread that has it */
+	unsigned spins;		 /* how often to look for the answer before sleeping */
 };
 
 struct remote {

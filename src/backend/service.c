@@ -36,6 +36,9 @@
 /* At most so many events are served before a close is. */
 #define SERVICE_TURNS 1024
 
+/* So often at least to look for the next event after one, on more than one processor. */
+#define SERVICE_SPINS_MIN (ufi_handover_spins() / 8)
+
 #define SERVICE_NAMES 8 /* tries to find one that nobody has */
 
 static struct {
@@ -56,8 +59,9 @@ static struct {
 	_Atomic uint32_t served;
 
 	/* The thread's. */
-	bool probing; /* some context needs looking after */
-	bool ended;   /* and some has ended: was it the last one? */
+	bool probing;	/* some context needs looking after */
+	bool ended;	/* and some has ended: was it the last one? */
+	unsigned spins; /* how often to look for an event before sleeping */
 } service = {.contexts = {&service.contexts, &service.contexts}};
 
 /* In a fork child nobody else is here yet, and what is in it is the parent's. */
@@ -246,13 +250,30 @@ static bool service_turn(int timeout_ms)
 	return n > 0;
 }
 
+/*
+ * After an event more are likely to come at once, unless they did not the last
+ * times. True: there was one.
+ */
+static bool service_spin(void)
+{
+	unsigned most = ufi_handover_spins();
+	bool event = false;
+
+	for (unsigned i = 0; i < service.spins && !event; i++)
+		event = service_turn(0);
+	service.spins = event ? most : service.spins / 2;
+	return event;
+}
+
 static void *service_main(void *arg)
 {
 	uint32_t ticket;
 	bool event;
 
 	do {
-		event = service_turn(service.probing ? SERVICE_PROBE_MS : -1);
+		event = service_spin() || service_turn(service.probing ? SERVICE_PROBE_MS : -1);
+		if (event && service.spins < SERVICE_SPINS_MIN)
+			service.spins = SERVICE_SPINS_MIN;
 		ticket = atomic_load(&service.asked);
 		/* Who has hung up before a close is not to count as one who has it. */
 		for (int i = 0; ticket != atomic_load(&service.served) && i < SERVICE_TURNS; i++) {
