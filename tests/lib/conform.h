@@ -51,6 +51,7 @@ enum t_where {
 	T_OBJECT = 4,	    /* shared memory of either kind */
 	T_FILE = 8,	    /* memfd only: the size of the object matters */
 	T_KERNEL_ONLY = 16, /* see spec/differences.md */
+	T_ENGINE_ONLY = 32, /* how the engine does it, where the kernel has another way */
 };
 
 struct t;
@@ -122,8 +123,9 @@ static inline void t_needs_signals(void)
 }
 
 /*
- * The test needs calls on memory that an emulator of another processor does
- * not carry out, such as advice that it accepts and ignores.
+ * The test needs what an emulator of another processor does not carry out: calls
+ * on memory, such as advice that it accepts and ignores, errors of messages whose
+ * buffers are bad, or threads of a process that a thread has forked.
  */
 void t_needs_linux(void);
 

@@ -36,6 +36,11 @@ static const struct t_suite suites[] = {
 	{"event", event_cases},
 	{"event", event_remap_cases},
 	{"event", event_wait_cases},
+	{"handover", handover_cases},
+	{"handover", handover_end_cases},
+	{"handover", handover_hostile_cases},
+	{"handover", handover_owner_cases},
+	{"handover", handover_storm_cases},
 	{NULL, NULL},
 };
 

@@ -35,5 +35,10 @@ extern const struct t_case scan_same_cases[];
 extern const struct t_case event_cases[];
 extern const struct t_case event_remap_cases[];
 extern const struct t_case event_wait_cases[];
+extern const struct t_case handover_cases[];
+extern const struct t_case handover_end_cases[];
+extern const struct t_case handover_hostile_cases[];
+extern const struct t_case handover_owner_cases[];
+extern const struct t_case handover_storm_cases[];
 
 #endif
