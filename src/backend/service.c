@@ -54,6 +54,12 @@ static struct {
 	bool joinable; /* the thread, which may have ended */
 	pthread_t thread;
 
+	/*
+	 * Counts sources that were made by others than the thread: the kernel hands
+	 * them over, which nobody but the kernel sees.
+	 */
+	_Atomic uint32_t made;
+
 	/* The thread has done what was asked for when it has served the ticket. */
 	_Atomic uint32_t asked;
 	_Atomic uint32_t served;
@@ -201,6 +207,7 @@ static void service_event(struct service_source *source)
 {
 	uint64_t count;
 
+	(void)atomic_load(&service.made);
 	switch (source->kind) {
 	case SERVICE_KICK:
 		UF_SYS3(SYS_read, source->fd, &count, sizeof(count));
@@ -410,6 +417,7 @@ static int service_add(struct engine_ctx *e, int fd)
 	e->bell.shared = true;
 	e->ring = (struct service_source){SERVICE_RING, e->bell.ring};
 	uf_list_append(&service.contexts, &e->link);
+	atomic_fetch_add(&service.made, 1);
 	err = service_watch(&e->ring);
 	if (err) {
 		uf_list_unlink(&e->link);
