@@ -363,7 +363,8 @@ static int remote_ask(struct remote *r, int fd, struct remote_line *line, struct
 		return REMOTE_CUT;
 	if (call->meanwhile)
 		call->meanwhile(call->meanwhile_arg);
-	memcpy(&iov[1], call->out, (size_t)call->nout * sizeof(iov[0]));
+	if (call->nout)
+		memcpy(&iov[1], call->out, (size_t)call->nout * sizeof(iov[0]));
 	line->spins = call->req.n <= REMOTE_SPIN_BYTES ? ufi_handover_spins() : 0;
 	n = remote_receive(r, fd, line, iov, 1 + call->nout, fds, &nfds);
 	return remote_answered(r, call, n, fds, nfds);

@@ -122,6 +122,13 @@ static inline void t_needs_signals(void)
 		t_skip("ThreadSanitizer puts off handlers until the thread makes a call");
 }
 
+/* The test starts threads in the fork of a process that has some. */
+static inline void t_needs_threads_after_fork(void)
+{
+	if (T_SANITIZED && !T_THREAD_SANITIZER)
+		t_skip("AddressSanitizer's allocator may be locked for good in such a child");
+}
+
 /*
  * The test needs what an emulator of another processor does not carry out: calls
  * on memory, such as advice that it accepts and ignores, errors of messages whose

@@ -339,6 +339,7 @@ static void handover_source(struct t *t)
 	struct handover h = {.npages = 2};
 	pid_t pid;
 
+	t_needs_threads_after_fork();
 	t_needs_linux();
 	h.addr = t_registered(t, uf, 2);
 	pid = handover_start(t, &h, uf, handover_source_child);
@@ -590,6 +591,7 @@ static void handover_crews(struct t *t)
 	struct t_thread th[2];
 	pid_t pid[2];
 
+	t_needs_threads_after_fork();
 	t_needs_linux();
 	handover_left =
 		mmap(NULL, t->page, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);

@@ -352,6 +352,7 @@ static void handover_owners(struct t *t)
 	pid_t pid[HANDOVER_OWNERS];
 	int socks[2];
 
+	t_needs_threads_after_fork();
 	t_needs_linux();
 	f.addr = t_map(t, 2);
 	CHECK_RET(uf_share(f.parents), 0);

@@ -335,12 +335,20 @@ static void stress_run(struct stress *s)
 	free((void *)(uintptr_t)s->store);
 }
 
+/* Taking pages out of an object is what an emulator may accept, and not do. */
+static void stress_needs(struct t *t)
+{
+	if (t->target->mem != T_ANON)
+		t_needs_linux();
+}
+
 static void stress_pages(struct t *t)
 {
 	static struct stress s;
 	uint64_t modes = UF_REGISTER_MODE_MISSING | UF_REGISTER_MODE_WP;
 	uint64_t have;
 
+	stress_needs(t);
 	if (t->target->mem != T_ANON)
 		modes |= UF_REGISTER_MODE_MINOR;
 	stress_init(&s, t, modes);
@@ -429,6 +437,7 @@ static void stress_registration(struct t *t)
 	struct t_thread threads[WRITERS + 1];
 	struct t_thread handlers[HANDLERS];
 
+	stress_needs(t);
 	stress_init(&s, t, UF_REGISTER_MODE_MISSING);
 	for (size_t page = 0; page < PAGES; page++)
 		for (size_t i = 0; i < words(&s); i++)
