@@ -126,7 +126,8 @@ struct uf_options {
  * engine its faults away; it chains to them, or installs its own before.
  *
  * After a fork the engine's handles are the parent's: in the child their calls
- * are -EOPNOTSUPP, and uf_close gives back only what the child holds of them.
+ * are -EOPNOTSUPP, and uf_close gives back only what the child holds of them. Of
+ * those that were shared before (uf_share) calls work on the parent's memory.
  *
  * MT-Safe. Not AS-Safe.
  */
@@ -135,11 +136,59 @@ UF_API UF_CHECK int uf_open(const struct uf_options *opt, int flags, struct uf *
 /*
  * Close; follows close(2) on the last descriptor. Every range of it becomes
  * ordinary memory, blocked faults go on (missing pages then read as zeros), and
- * so do threads whose events nobody has read.
+ * so do threads whose events nobody has read. One that was shared lives on for
+ * as long as another process has its descriptor.
  * Takes UF; NULL is allowed. Nobody may use UF meanwhile.
  * MT-Safe. Not AS-Safe.
  */
 UF_API void uf_close(struct uf *uf);
+
+/*
+ * From now on the descriptor of UF works in another process that gets it: over a
+ * unix socket (SCM_RIGHTS), where uf_adopt makes a handle of it, or from fork, where UF
+ * itself goes on being about this process.
+ * Call it before the descriptor is sent. A second call, and one with the
+ * kernel's backend, whose descriptors always work, does nothing.
+ *
+ * Who holds the descriptor may do with the context what its program may, as with
+ * the kernel's: read its messages, register and fill memory of this process. The
+ * engine starts a thread of its own for that, with all signals blocked, which
+ * ends with the last context that is shared. From now on the context lives until
+ * the last duplicate of its descriptor is closed, in whatever process.
+ *
+ *	-EOPNOTSUPP
+ *		the context is a parent's, from before a fork
+ *	-EMFILE, -ENFILE, -ENOMEM, -EAGAIN
+ *	others	of bind(2): a sandbox forbids it
+ *
+ * MT-Safe. Not AS-Safe.
+ */
+UF_API UF_CHECK int uf_share(struct uf *uf);
+
+/*
+ * A handle for descriptor FD, which has come from another process: a userfaultfd
+ * of the kernel's, or one of an engine's that was shared. Addresses given to its
+ * calls are those of the process that made it. OPT may be NULL; of it the
+ * backend (what FD must be) and the log are used. On success *OUT is returned to the caller, who
+ *frees it with uf_close, which also closes FD; else FD stays the caller's. Not for uf_touch or the
+ *calls that change mappings, which are about the caller's own memory.
+ *
+ * When the other process has died, calls fail as the kernel's do: uf_copy and
+ * its like with -ESRCH, uf_register and uf_unregister with -ENOMEM; nothing is
+ * there to be read. When it is stopped the calls wait until it goes on.
+ *
+ *	-EBADF	FD is no descriptor
+ *	-EINVAL	FD is no userfaultfd, or an engine's that was not shared; OPT is
+ *		wrong, or asks for another backend
+ *	-EPROTONOSUPPORT
+ *		an engine of another version
+ *	-EBUSY	too many threads of other processes use it already
+ *	-EMFILE	the other process has no descriptors left for us, or we have none
+ *	-ENFILE, -ENOMEM
+ *
+ * MT-Safe. Not AS-Safe.
+ */
+UF_API UF_CHECK int uf_adopt(int fd, const struct uf_options *opt, struct uf **out);
 
 /* The backend that was chosen: KERNEL or ENGINE. MT-Safe, AS-Safe. */
 UF_API enum uf_backend uf_backend(const struct uf *uf);

@@ -7,6 +7,7 @@
 #define UF_API_HANDLE_H
 
 #include "backend/backend.h"
+#include "base/compiler.h"
 
 struct uf {
 	const struct uf_backend_ops *ops;
@@ -22,5 +23,8 @@ struct uf {
  */
 void ufi_log(void *uf, enum uf_log_level level, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
+
+/* The program's options as this version has them, whichever version it was built with. */
+int ufi_options(const struct uf_options *given, struct uf_options *opt) UF_MUST_USE;
 
 #endif

@@ -42,8 +42,7 @@ void ufi_log(void *arg, enum uf_log_level level, const char *fmt, ...)
 	uf->log(uf->log_arg, level, line);
 }
 
-/* The program's options as this version has them, whichever version it was built with. */
-static int open_options(const struct uf_options *given, struct uf_options *opt)
+int ufi_options(const struct uf_options *given, struct uf_options *opt)
 {
 	static const struct uf_options defaults = UF_OPTIONS_INIT;
 	const unsigned char *bytes = (const unsigned char *)given;
@@ -127,7 +126,7 @@ int uf_open(const struct uf_options *options, int flags, struct uf **out)
 	struct uf *uf;
 	int err;
 
-	if (!out || open_options(options, &opt) || open_check(&opt, flags))
+	if (!out || ufi_options(options, &opt) || open_check(&opt, flags))
 		return -EINVAL;
 	uf = calloc(1, sizeof(*uf));
 	if (!uf)
@@ -153,8 +152,8 @@ void uf_close(struct uf *uf)
 {
 	if (!uf)
 		return;
-	uf->ops->close(uf->ctx);
 	UF_SYS1(SYS_close, uf->fd);
+	uf->ops->close(uf->ctx);
 	free(uf);
 }
 

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Seam A: "a userfaultfd". Implementations: kernel.c passes through to Linux,
- * engine.c is ours. Decorators (tracing, error injection) wrap any of them.
+ * engine.c is ours, remote.c asks the engine of another process. Decorators (tracing, error
+ * injection) wrap any of them.
  *
  * What holds for every callback:
  *
  * - It returns 0, a count, or -errno; errno is untouched or meaningless.
  * - ioctl, readv and poll are MT-Safe and AS-Safe; open and close are not
- *   AS-Safe. close is called once, when no other call is under way.
+ *   AS-Safe, neither is share. close is called once, when no other call is under way.
  * - FD is the descriptor the caller used: the one that open returned or a
  *   duplicate of it. Whether it blocks is the descriptor's own O_NONBLOCK.
  */
@@ -39,7 +40,7 @@ struct uf_backend_ops {
 	/*
 	 * A new userfaultfd. *CTX is returned to the caller, who gives it to the
 	 * other callbacks; *FD is a new descriptor that the caller owns and
-	 * closes after close(). Inverse: close.
+	 * closes before close(). Inverse: close.
 	 */
 	int (*open)(const struct uf_backend_open *args, void **ctx, int *fd);
 
@@ -54,6 +55,9 @@ struct uf_backend_ops {
 
 	/* Bits of poll(2), at once. */
 	short (*poll)(void *ctx, int fd);
+
+	/* From now on FD is of use to a process that has received it. */
+	int (*share)(void *ctx, int fd);
 
 	void (*close)(void *ctx);
 };
@@ -70,5 +74,21 @@ static inline bool uf_backend_refused(long err)
 
 extern const struct uf_backend_ops uf_backend_kernel;
 extern const struct uf_backend_ops uf_backend_engine;
+/* Its contexts are made by adoption, and not opened. */
+extern const struct uf_backend_ops uf_backend_remote;
+
+/*
+ * FD, which has come from another process, is what *OPS say with *CTX; it stays
+ * the caller's. Not AS-Safe.
+ *	-EINVAL	it is no userfaultfd, or none that has been shared
+ *	-EPROTONOSUPPORT, -EBUSY, -EMFILE, -ENFILE, -ENOMEM
+ */
+int uf_backend_adopt(int fd, const struct uf_backend_ops **ops, void **ctx) UF_CHECK;
+
+/* Is the context of use to a fork child, which has inherited its descriptor? AS-Safe. */
+bool uf_backend_inherits(const struct uf_backend_ops *ops, void *ctx);
+
+/* In a fork child that libc's handlers may not know of: what is adopted goes on working. */
+void uf_backend_forked(void);
 
 #endif

@@ -13,14 +13,7 @@
 #include <sys/socket.h>
 
 #include "backend/backend.h"
-#include "mmu/host/host.h"
-#include "mmu/host/internal.h"
-
-struct engine_ctx {
-	struct ufi_ctx *ctx;
-	struct host_bell bell;
-	uint32_t epoch; /* in which it was made: elsewhere it is a parent's */
-};
+#include "backend/engine.h"
 
 _Static_assert(sizeof(struct iovec) == sizeof(struct ufi_iovec) &&
 		       offsetof(struct iovec, iov_len) == offsetof(struct ufi_iovec, len),
@@ -111,6 +104,9 @@ static int engine_open(const struct uf_backend_open *args, void **ctx, int *fd)
 			  why, -err);
 		return err;
 	}
+	err = ufi_service_prepare();
+	if (err)
+		return err;
 	/* Not from malloc: the last close may come in a signal handler. */
 	e = mm->mmu->ops->alloc(mm->mmu, sizeof(*e));
 	if (!e)
@@ -128,6 +124,7 @@ static int engine_open(const struct uf_backend_open *args, void **ctx, int *fd)
 		return err;
 	}
 	e->epoch = ufi_host_epoch();
+	uf_list_init(&e->link);
 	*ctx = e;
 	return 0;
 }
@@ -136,6 +133,31 @@ static int engine_open(const struct uf_backend_open *args, void **ctx, int *fd)
 static bool engine_is_ours(const struct engine_ctx *e)
 {
 	return e->epoch == ufi_host_epoch();
+}
+
+/*
+ * A child asks the parent, if the context was shared before the fork: it has
+ * inherited the descriptor. spec: handover.13
+ */
+static int engine_heir(struct engine_ctx *e, int fd, void **heir)
+{
+	const struct uf_backend_ops *ops;
+	void *none = NULL;
+	int err;
+
+	*heir = atomic_load(&e->heir);
+	if (*heir)
+		return 0;
+	if (!atomic_load(&e->shared))
+		return -EOPNOTSUPP;
+	err = uf_backend_adopt(fd, &ops, heir);
+	if (err)
+		return err;
+	if (!atomic_compare_exchange_strong(&e->heir, &none, *heir)) {
+		ops->close(*heir);
+		*heir = none;
+	}
+	return 0;
 }
 
 /* spec: open.4 */
@@ -149,39 +171,74 @@ static bool engine_nonblock(int fd)
 static int engine_ioctl(void *ctx, int fd, uint32_t request, uintptr_t arg)
 {
 	struct engine_ctx *e = ctx;
+	void *heir;
+	int err;
 
-	if (!engine_is_ours(e))
-		return -EOPNOTSUPP;
-	return ufi_ctx_ioctl(e->ctx, request, arg);
+	if (engine_is_ours(e))
+		return ufi_ctx_ioctl(e->ctx, request, arg);
+	err = engine_heir(e, fd, &heir);
+	return err ? err : uf_backend_remote.ioctl(heir, fd, request, arg);
 }
 
 static ssize_t engine_readv(void *ctx, int fd, const struct iovec *iov, int niov, bool dontwait)
 {
 	struct engine_ctx *e = ctx;
+	void *heir;
+	int err;
 
-	if (!engine_is_ours(e))
-		return -EOPNOTSUPP;
-	return (ssize_t)ufi_ctx_read(e->ctx, (const struct ufi_iovec *)iov, (uint32_t)niov,
-				     dontwait || engine_nonblock(fd));
+	if (engine_is_ours(e))
+		return (ssize_t)ufi_ctx_read(e->ctx, (const struct ufi_iovec *)iov, (uint32_t)niov,
+					     dontwait || engine_nonblock(fd));
+	err = engine_heir(e, fd, &heir);
+	return err ? err : uf_backend_remote.readv(heir, fd, iov, niov, dontwait);
 }
 
 static short engine_poll(void *ctx, int fd)
 {
 	struct engine_ctx *e = ctx;
+	void *heir;
+
+	if (engine_is_ours(e))
+		return (short)ufi_ctx_poll(e->ctx, engine_nonblock(fd));
+	return engine_heir(e, fd, &heir) ? POLLERR : uf_backend_remote.poll(heir, fd);
+}
+
+bool uf_backend_inherits(const struct uf_backend_ops *ops, void *ctx)
+{
+	const struct engine_ctx *e = ctx;
+
+	return ops != &uf_backend_engine || atomic_load(&e->shared);
+}
+
+static int engine_share(void *ctx, int fd)
+{
+	struct engine_ctx *e = ctx;
 
 	if (!engine_is_ours(e))
-		return POLLERR;
-	return (short)ufi_ctx_poll(e->ctx, engine_nonblock(fd));
+		return atomic_load(&e->shared) ? 0 : -EOPNOTSUPP;
+	return ufi_service_share(e, fd);
 }
 
 /* Once the last user has put the context nobody rings any more: its ranges are gone. */
-static void engine_close(void *ctx)
+void ufi_engine_release(struct engine_ctx *e)
 {
-	struct engine_ctx *e = ctx;
 	struct ufi_mm *mm = e->ctx->mm;
 
 	ufi_ctx_put(e->ctx);
 	engine_free(mm, e);
+}
+
+static void engine_close(void *ctx)
+{
+	struct engine_ctx *e = ctx;
+	void *heir = atomic_load(&e->heir);
+
+	if (heir)
+		uf_backend_remote.close(heir);
+	if (atomic_load(&e->shared) && engine_is_ours(e))
+		ufi_service_close(e);
+	else
+		ufi_engine_release(e);
 }
 
 const struct uf_backend_ops uf_backend_engine = {
@@ -191,5 +248,6 @@ const struct uf_backend_ops uf_backend_engine = {
 	.ioctl = engine_ioctl,
 	.readv = engine_readv,
 	.poll = engine_poll,
+	.share = engine_share,
 	.close = engine_close,
 };

@@ -76,6 +76,12 @@ static short kernel_poll(void *ctx, int fd)
 	return n > 0 ? p.revents : 0;
 }
 
+/* It works everywhere. */
+static int kernel_share(void *ctx, int fd)
+{
+	return 0;
+}
+
 static void kernel_close(void *ctx)
 {
 }
@@ -87,5 +93,6 @@ const struct uf_backend_ops uf_backend_kernel = {
 	.ioctl = kernel_ioctl,
 	.readv = kernel_readv,
 	.poll = kernel_poll,
+	.share = kernel_share,
 	.close = kernel_close,
 };

@@ -128,13 +128,6 @@ static int ctx_api_refuse(struct ufi_task *task, uint64_t arg, int err)
 	return ufi_user_out(task, arg, &zero, sizeof(zero)) ? -EFAULT : err;
 }
 
-/* What asking for is EINVAL. spec: api.4, setmode.6 */
-static bool ctx_api_bad(uint64_t wanted)
-{
-	return (wanted & ~UFI_FEATURES) ||
-	       ((wanted & UF_FEATURE_RWP_ASYNC) && !(wanted & UF_FEATURE_RWP));
-}
-
 /* spec: api.2, api.9 */
 static int ctx_api_check(struct ufi_task *task, const struct uf_io_api *api)
 {
@@ -142,7 +135,7 @@ static int ctx_api_check(struct ufi_task *task, const struct uf_io_api *api)
 		return -EINVAL;
 	if ((api->features & UF_FEATURE_EVENT_FORK) && !task->mmu->ops->privileged(task->mmu))
 		return -EPERM;
-	return ctx_api_bad(api->features) ? -EINVAL : 0;
+	return ufi_features_fit(api->features) ? 0 : -EINVAL;
 }
 
 /* spec: api.1, api.5, api.6, api.10, setmode.7 */
@@ -161,8 +154,7 @@ static int ctx_api(struct ufi_task *task, struct ufi_ctx *ctx, uint64_t arg)
 		return ctx_api_refuse(task, arg, err);
 
 	api.features = UFI_FEATURES;
-	api.ioctls = UINT64_C(1) << UF_NR_API | UINT64_C(1) << UF_NR_REGISTER |
-		     UINT64_C(1) << UF_NR_UNREGISTER | UINT64_C(1) << UF_NR_SET_MODE;
+	api.ioctls = UFI_API_IOCTLS;
 	if (ufi_user_out(task, arg, &api, sizeof(api)))
 		return -EFAULT;
 	if (wanted & UF_FEATURE_WP_ASYNC) /* spec: async.4 */

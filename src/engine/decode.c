@@ -61,6 +61,13 @@ static int decode_range(struct ufi_task *task, uint64_t start, uint64_t len, str
 	return 0;
 }
 
+/* spec: api.4, setmode.6 */
+bool ufi_features_fit(uint64_t wanted)
+{
+	return !(wanted & ~UFI_FEATURES) &&
+	       (!(wanted & UF_FEATURE_RWP_ASYNC) || (wanted & UF_FEATURE_RWP));
+}
+
 /* UNREGISTER and WAKE. */
 int ufi_decode_span(struct ufi_task *task, uint64_t arg, struct ufi_span *op)
 {

@@ -42,6 +42,11 @@ struct ufi_ctx;
 	 UF_FEATURE_WP_UNPOPULATED | UF_FEATURE_POISON | UF_FEATURE_WP_ASYNC | UF_FEATURE_MOVE |   \
 	 UF_FEATURE_RWP | UF_FEATURE_RWP_ASYNC)
 
+/* And the ioctls. */
+#define UFI_API_IOCTLS                                                                             \
+	(UINT64_C(1) << UF_NR_API | UINT64_C(1) << UF_NR_REGISTER |                                \
+	 UINT64_C(1) << UF_NR_UNREGISTER | UINT64_C(1) << UF_NR_SET_MODE)
+
 /* Page states of a range, shared by the pieces it is split into. */
 struct ufi_states {
 	uint32_t refs;
@@ -354,6 +359,12 @@ struct ufi_iovec {
 int64_t ufi_ctx_read(struct ufi_ctx *ctx, const struct ufi_iovec *iov, uint32_t niov,
 		     bool nonblock) UF_MUST_USE;
 
+/* --- retell.c --- */
+/* Who read these messages has gone before it could have looked at them: they are told again. */
+void ufi_ctx_retell(struct ufi_ctx *ctx, const struct uf_msg *msg, uint32_t n);
+/* The bell is changed by CHANGE, while it cannot ring, and rings or not as it should. */
+void ufi_ctx_ring(struct ufi_ctx *ctx, void (*change)(void *arg), void *arg);
+
 /* --- fault.c --- */
 enum ufi_verdict {
 	UFI_FAULT_FOREIGN, /* not ours: whoever handles such signals otherwise shall have it */
@@ -468,6 +479,8 @@ struct ufi_op_set_mode {
 	uint64_t disable;
 };
 
+/* Can they be asked for, together? */
+bool ufi_features_fit(uint64_t wanted);
 int ufi_decode_span(struct ufi_task *task, uint64_t arg, struct ufi_span *op) UF_MUST_USE;
 /* FEATURES: those of the context, which some modes need. */
 int ufi_decode_register(struct ufi_task *task, uint64_t arg, uint64_t features,

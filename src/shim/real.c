@@ -135,6 +135,27 @@ static int early_epoll_pwait2(int fd, struct epoll_event *events, int n,
 		UF_SYS6(SYS_epoll_pwait2, fd, events, n, timeout, mask, KERNEL_SIGSET));
 }
 
+static ssize_t early_sendmsg(int fd, const struct msghdr *msg, int flags)
+{
+	return ufi_real_ret(UF_SYS3(SYS_sendmsg, fd, msg, flags));
+}
+
+static int early_sendmmsg(int fd, struct mmsghdr *msgs, unsigned int n, int flags)
+{
+	return (int)ufi_real_ret(UF_SYS4(SYS_sendmmsg, fd, msgs, n, flags));
+}
+
+static ssize_t early_recvmsg(int fd, struct msghdr *msg, int flags)
+{
+	return ufi_real_ret(UF_SYS3(SYS_recvmsg, fd, msg, flags));
+}
+
+static int early_recvmmsg(int fd, struct mmsghdr *msgs, unsigned int n, int flags,
+			  struct timespec *timeout)
+{
+	return (int)ufi_real_ret(UF_SYS5(SYS_recvmmsg, fd, msgs, n, flags, timeout));
+}
+
 static int early_sigsuspend(const sigset_t *mask)
 {
 	return (int)ufi_real_ret(UF_SYS2(SYS_rt_sigsuspend, mask, KERNEL_SIGSET));
@@ -193,6 +214,10 @@ struct shim_real shim_real = {
 	.epoll_pwait2 = early_epoll_pwait2,
 	.brk = early_brk,
 	.sbrk = early_sbrk,
+	.sendmsg = early_sendmsg,
+	.sendmmsg = early_sendmmsg,
+	.recvmsg = early_recvmsg,
+	.recvmmsg = early_recvmmsg,
 	.sigsuspend = early_sigsuspend,
 	.sigaction = early_sigaction,
 	.pthread_sigmask = early_sigmask,
@@ -220,6 +245,10 @@ static const struct {
 	{"epoll_pwait2", offsetof(struct shim_real, epoll_pwait2)},
 	{"brk", offsetof(struct shim_real, brk)},
 	{"sbrk", offsetof(struct shim_real, sbrk)},
+	{"sendmsg", offsetof(struct shim_real, sendmsg)},
+	{"sendmmsg", offsetof(struct shim_real, sendmmsg)},
+	{"recvmsg", offsetof(struct shim_real, recvmsg)},
+	{"recvmmsg", offsetof(struct shim_real, recvmmsg)},
 	{"sigsuspend", offsetof(struct shim_real, sigsuspend)},
 	{"sigaction", offsetof(struct shim_real, sigaction)},
 	{"pthread_sigmask", offsetof(struct shim_real, pthread_sigmask)},

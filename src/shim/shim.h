@@ -7,6 +7,7 @@
  *	create.c	how a program comes by one
  *	io.c wait.c dup.c	what it does with it
  *	pagemap.c	what /proc/self/pagemap tells
+ *	socket.c	how it goes to other programs, and comes from there
  *	vm.c signal.c	what it does to memory and signals that the engine uses
  *	syscall.c	all of that by syscall(2)
  *	real.c config.c	libc's functions; the environment and the log
@@ -30,11 +31,13 @@
 #include <stdint.h>
 #include <sys/epoll.h>
 #include <sys/select.h>
+#include <sys/socket.h>
 #include <sys/types.h>
 #include <sys/uio.h>
 #include <time.h>
 
 #include "backend/backend.h"
+#include "backend/handover.h"
 #include "base/compiler.h"
 #include "mmu/host/host.h"
 #include "mmu/host/sys.h"
@@ -134,6 +137,10 @@ struct shim_real {
 			    const sigset_t *);
 	int (*brk)(void *addr);
 	void *(*sbrk)(intptr_t increment);
+	ssize_t (*sendmsg)(int, const struct msghdr *, int);
+	int (*sendmmsg)(int, struct mmsghdr *, unsigned int, int);
+	ssize_t (*recvmsg)(int, struct msghdr *, int);
+	int (*recvmmsg)(int, struct mmsghdr *, unsigned int, int, struct timespec *);
 	int (*sigsuspend)(const sigset_t *);
 	int (*sigaction)(int, const struct sigaction *, struct sigaction *);
 	int (*pthread_sigmask)(int, const sigset_t *, sigset_t *);

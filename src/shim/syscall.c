@@ -138,6 +138,27 @@ static bool syscall_wait(long nr, const long a[6], long *ret)
 	}
 }
 
+static bool syscall_socket(long nr, const long a[6], long *ret)
+{
+	switch (nr) {
+	case SYS_sendmsg:
+		*ret = sendmsg((int)a[0], syscall_ptr(a[1]), (int)a[2]);
+		return true;
+	case SYS_sendmmsg:
+		*ret = sendmmsg((int)a[0], syscall_ptr(a[1]), (unsigned int)a[2], (int)a[3]);
+		return true;
+	case SYS_recvmsg:
+		*ret = recvmsg((int)a[0], syscall_ptr(a[1]), (int)a[2]);
+		return true;
+	case SYS_recvmmsg:
+		*ret = recvmmsg((int)a[0], syscall_ptr(a[1]), (unsigned int)a[2], (int)a[3],
+				syscall_ptr(a[4]));
+		return true;
+	default:
+		return false;
+	}
+}
+
 static bool syscall_vm(long nr, const long a[6], long *ret)
 {
 	switch (nr) {
@@ -194,7 +215,7 @@ SHIM_EXPORT long syscall(long nr, ...)
 		a[i] = va_arg(ap, long);
 	va_end(ap);
 	if (syscall_descriptor(nr, a, &ret) || syscall_io(nr, a, &ret) ||
-	    syscall_wait(nr, a, &ret) || syscall_vm(nr, a, &ret))
+	    syscall_wait(nr, a, &ret) || syscall_socket(nr, a, &ret) || syscall_vm(nr, a, &ret))
 		return ret;
 	ret = UF_SYS6(nr, a[0], a[1], a[2], a[3], a[4], a[5]);
 	if (ret == 0 && syscall_forks(nr, a))

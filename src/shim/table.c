@@ -237,17 +237,29 @@ bool ufi_table_mine(void)
 	return UF_SYS5(SYS_kcmp, pid, owner, KCMP_FILES, 0, 0) == 0;
 }
 
+/* The device makes new ones, and what other processes use goes on. */
+static void table_inherit(struct shim_file *file)
+{
+	bool goes_on = file->kind == SHIM_DEVICE;
+
+	if (file->kind == SHIM_UFFD && atomic_load(&file->used))
+		goes_on = uf_backend_inherits(file->ops, file->ctx);
+	if (!goes_on)
+		atomic_store(&file->inherited, true);
+}
+
 /*
  * The contexts stay the parent's, whose address space they are about. Here
- * the numbers can be closed, and everything else is refused. A pagemap, too, goes
- * on telling of the memory it was opened for, of which nothing is known here.
+ * the numbers can be closed, and everything else is refused, unless other
+ * processes are answered already: then so are we. A pagemap, too, goes on telling
+ * of the memory it was opened for, of which nothing is known here.
  */
 void ufi_table_forked(void)
 {
+	uf_backend_forked();
 	atomic_store(&table_pid, UF_SYS0(SYS_getpid));
 	for (struct table_files *files = &table_files; files; files = atomic_load(&files->next)) {
 		for (size_t i = 0; i < UF_ARRAY_SIZE(files->file); i++)
-			if (files->file[i].kind != SHIM_DEVICE)
-				atomic_store(&files->file[i].inherited, true);
+			table_inherit(&files->file[i]);
 	}
 }

@@ -49,16 +49,17 @@ struct t_target {
 /* Targets on which a row makes sense: bits. */
 enum t_where {
 	T_ALL = 0,
-	T_ONCE = 1,	    /* the memory does not matter */
-	T_PRIVATE = 2,	    /* private anonymous memory only */
-	T_OBJECT = 4,	    /* memory that is mapped shared, of any kind */
-	T_FILE = 8,	    /* with a descriptor only: the size of the object matters */
-	T_KERNEL_ONLY = 16, /* see spec/differences.md */
-	T_OWN = 32,	    /* private memory: pages belong to the mapping */
-	T_BACKED = 64,	    /* an object is behind it, mapped shared or private */
-	T_SMALL = 256,	    /* not with huge pages */
-	T_HUGE = 512,	    /* with huge pages only */
-	T_COPIED = 128,	    /* private mappings of objects only */
+	T_ONCE = 1,	      /* the memory does not matter */
+	T_PRIVATE = 2,	      /* private anonymous memory only */
+	T_OBJECT = 4,	      /* memory that is mapped shared, of any kind */
+	T_FILE = 8,	      /* with a descriptor only: the size of the object matters */
+	T_KERNEL_ONLY = 16,   /* see spec/differences.md */
+	T_OWN = 32,	      /* private memory: pages belong to the mapping */
+	T_BACKED = 64,	      /* an object is behind it, mapped shared or private */
+	T_SMALL = 256,	      /* not with huge pages */
+	T_HUGE = 512,	      /* with huge pages only */
+	T_COPIED = 128,	      /* private mappings of objects only */
+	T_ENGINE_ONLY = 1024, /* how the engine does it, where the kernel has another way */
 };
 
 struct t;
@@ -129,9 +130,17 @@ static inline void t_needs_signals(void)
 		t_skip("ThreadSanitizer puts off handlers until the thread makes a call");
 }
 
+/* The test starts threads in the fork of a process that has some. */
+static inline void t_needs_threads_after_fork(void)
+{
+	if (T_SANITIZED && !T_THREAD_SANITIZER)
+		t_skip("AddressSanitizer's allocator may be locked for good in such a child");
+}
+
 /*
- * The test needs calls on memory that an emulator of another processor does
- * not carry out, such as advice that it accepts and ignores.
+ * The test needs what an emulator of another processor does not carry out: calls
+ * on memory, such as advice that it accepts and ignores, errors of messages whose
+ * buffers are bad, or threads of a process that a thread has forked.
  */
 void t_needs_linux(void);
 

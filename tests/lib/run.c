@@ -69,6 +69,8 @@ static bool run_wants_target(const struct t_case *c, const struct t_target *targ
 {
 	if ((c->where & T_KERNEL_ONLY) && target->backend != UF_BACKEND_KERNEL)
 		return false;
+	if ((c->where & T_ENGINE_ONLY) && target->backend != UF_BACKEND_ENGINE)
+		return false;
 	if ((c->where & T_ONCE) && !target->first)
 		return false;
 	if ((c->where & T_PRIVATE) && target->mem != T_ANON)

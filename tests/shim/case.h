@@ -67,6 +67,7 @@ extern const struct test_case memory_cases[];
 extern const struct test_case signal_cases[];
 extern const struct test_case process_cases[];
 extern const struct test_case pagemap_cases[];
+extern const struct test_case socket_cases[];
 
 /* --- main.c --- */
 extern size_t page_size;

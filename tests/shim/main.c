@@ -6,7 +6,7 @@ size_t page_size;
 
 static const struct test_case *const tables[] = {
 	create_cases, descriptor_cases, fault_cases,   memory_cases,
-	signal_cases, process_cases,	pagemap_cases,
+	signal_cases, process_cases,	pagemap_cases, socket_cases,
 };
 
 void skip(const char *why)

@@ -202,6 +202,43 @@ static void read_layout(struct t *t)
 	t_ends(t, &a, SIM_ACCESSED, 0);
 }
 
+/* Two are read for somebody who is dead then. One of them is resolved: the other is next again. */
+static void read_unread(struct t *t)
+{
+	struct read_call c = {.ctx = t_open(t, 0)};
+	uint64_t addr = t_registered(t, c.ctx, 3);
+	uint64_t buffer = t_arg(t) + 2000;
+	struct ufi_iovec iov = {buffer, 2 * MSG};
+	struct sim_thread *reader;
+	struct uf_msg msg[2];
+	struct t_access a[3];
+
+	for (uint64_t i = 0; i < 3; i++) {
+		t_access(t, &a[i], addr + i * P, UF_PROT_READ);
+		t_waits(t, &a[i]);
+	}
+	CHECK_EQ(ufi_ctx_read(c.ctx, &iov, 1, true), 2 * MSG);
+	ufi_sim_peek(t->sim, buffer, msg, sizeof(msg));
+	CHECK_FILL(t_zero(t, c.ctx, addr, 1, 0), 0, P);
+	ufi_ctx_retell(c.ctx, msg, 2);
+	CHECK(c.ctx->bell);
+	t_fault_at(t, c.ctx, addr + P, 0);
+	t_fault_at(t, c.ctx, addr + 2 * P, 0);
+	t_no_message(t, c.ctx);
+	/* Who sleeps is told. */
+	t->data = &c;
+	reader = t_thread(t, "reader", read_call_thread);
+	ufi_sim_idle(t->sim);
+	CHECK(!ufi_sim_gone(reader));
+	ufi_ctx_retell(c.ctx, msg, 2);
+	ufi_sim_join(t->sim, reader);
+	CHECK_EQ(c.ret, MSG);
+	t_no_message(t, c.ctx);
+	CHECK_FILL(t_zero(t, c.ctx, addr + P, 2, 0), 0, 2 * P);
+	for (int i = 0; i < 3; i++)
+		t_ends(t, &a[i], SIM_ACCESSED, 0);
+}
+
 const struct t_case read_cases[] = {
 	CASE("read.1, read.7", read_small, T_ALL),
 	CASE("read.2, read.3, read.5", read_several, T_ALL),
@@ -211,5 +248,6 @@ const struct t_case read_cases[] = {
 	CASE("fault.2, fault.13", read_missing_buffer, T_ALL),
 	CASE("read.8", read_poll, T_ALL),
 	CASE("read.9", read_layout, T_ALL),
+	CASE("handover.12", read_unread, T_ALL),
 	{0},
 };

@@ -38,6 +38,11 @@ static const struct t_suite suites[] = {
 	{"event", event_wait_cases},
 	{"private", private_cases},
 	{"hugetlb", hugetlb_cases},
+	{"handover", handover_cases},
+	{"handover", handover_end_cases},
+	{"handover", handover_hostile_cases},
+	{"handover", handover_owner_cases},
+	{"handover", handover_storm_cases},
 	{NULL, NULL},
 };
 

@@ -292,6 +292,8 @@ static void event_killed(struct t *t)
 	pid_t pid;
 
 	t_needs_linux();
+	if (T_THREAD_SANITIZER)
+		t_skip("ThreadSanitizer knows no processes that share their memory");
 	t_adopt(t, stack, WAIT_STACK, -1);
 	pid = clone(event_wait_process, stack + WAIT_STACK, CLONE_VM | SIGCHLD, &c);
 	CHECK(pid > 0);

@@ -321,6 +321,8 @@ static void rwp_wakes(struct t *t)
 	char *addr = rwp_filled(t, uf, 2, RWP | MISSING, 1);
 	struct t_thread th[3];
 
+	if (t->target->mem != T_ANON)
+		t_needs_linux(); /* for MADV_REMOVE */
 	t_rwprotect(uf, addr, 2 * page);
 	t_thread_faults(t, &th[0], uf, addr, T_READ, T_RWP);
 	t_thread_access(t, &th[1], addr, T_MODIFY); /* not read */
@@ -483,6 +485,8 @@ static void rwp_given_back(struct t *t)
 	size_t page = t->page;
 	bool object = t_shared(t);
 
+	if (object)
+		t_needs_linux();
 	for (size_t i = 0; i < rwp_nmodes(t); i++) {
 		uint64_t mode = rwp_modes[i];
 		char *addr = rwp_filled(t, uf, 3, mode, 4);

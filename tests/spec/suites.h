@@ -37,5 +37,10 @@ extern const struct t_case event_remap_cases[];
 extern const struct t_case event_wait_cases[];
 extern const struct t_case private_cases[];
 extern const struct t_case hugetlb_cases[];
+extern const struct t_case handover_cases[];
+extern const struct t_case handover_end_cases[];
+extern const struct t_case handover_hostile_cases[];
+extern const struct t_case handover_owner_cases[];
+extern const struct t_case handover_storm_cases[];
 
 #endif

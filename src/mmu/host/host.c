@@ -21,6 +21,8 @@
 #define HOST_FD_MAX 65536
 
 #define HOST_PATIENCE_NS UINT64_C(20000000)
+/* More than a socket holds: who has the descriptor could send more than we take away. */
+#define HOST_BELL_BYTES 64
 
 /* States of ufi_host.started. */
 enum {
@@ -36,11 +38,16 @@ static void host_bell(struct uf_mmu *mmu, uint64_t cookie, bool ring)
 {
 	const struct host_bell *bell = host_ptr(cookie);
 	uint8_t byte = 0;
+	long n;
+	int most = bell->shared ? HOST_BELL_BYTES : 1;
 
-	if (ring)
+	if (ring) {
 		UF_SYS6(SYS_sendto, bell->ring, &byte, 1, MSG_DONTWAIT | MSG_NOSIGNAL, NULL, 0);
-	else
-		UF_SYS6(SYS_recvfrom, bell->drain, &byte, 1, MSG_DONTWAIT, NULL, NULL);
+		return;
+	}
+	do
+		n = UF_SYS6(SYS_recvfrom, bell->drain, &byte, 1, MSG_DONTWAIT, NULL, NULL);
+	while (n > 0 && --most > 0);
 }
 
 static const struct uf_mmu_ops host_ops = {

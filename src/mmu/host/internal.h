@@ -59,8 +59,9 @@ extern struct host ufi_host;
 
 /* A context's doorbell, both descriptors ours; its address is the cookie. */
 struct host_bell {
-	int ring;  /* a byte sent here makes the program's descriptor readable */
-	int drain; /* a duplicate of the program's descriptor, to take the byte back by */
+	int ring;    /* a byte sent here makes the program's descriptor readable */
+	int drain;   /* a duplicate of the program's descriptor, to take the byte back by; or -1 */
+	bool shared; /* with other processes: there may be more than one byte */
 };
 
 static inline struct host *host_of(struct uf_mmu *mmu)

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Two processes and a descriptor: what the tests of the hand-over share. */
+#ifndef UF_TESTS_HANDOVER_H
+#define UF_TESTS_HANDOVER_H
+
+#include <sys/socket.h>
+
+#include "suites.h"
+
+/* A descriptor over a socket, and back. */
+void handover_send_fd(int sock, int fd);
+int handover_recv_fd(int sock);
+/* A handle of the target's backend for it, or the test fails. */
+struct uf *handover_adopt(struct t *t, int fd);
+/* A byte: the other side has come so far. */
+void handover_tell(int sock);
+void handover_await(int sock);
+
+/* A manager in a process of its own: it has nothing of the owner's but the addresses. */
+struct handover {
+	struct uf *uf; /* the manager's handle; the owner's is not touched there */
+	char *addr;    /* the owner's memory */
+	size_t npages;
+	int sock;	/* to the owner */
+	int owner_sock; /* and the owner's end of it */
+	void (*run)(struct t *t, struct handover *h);
+};
+
+/* The owner shares UF and sends it. Inverse: join, which checks that all was well. */
+pid_t handover_start(struct t *t, struct handover *h, struct uf *uf,
+		     void (*run)(struct t *t, struct handover *h));
+void handover_join(struct handover *h, pid_t pid);
+
+/* --- Managers and owners made by hand: handover_hostile.c --- */
+
+struct hostile_fds {
+	int fd[6];
+	int n;
+};
+
+/* A message with descriptors, or FDS NULL: its length or -errno. */
+long hostile_send(int sock, const void *bytes, size_t len, const struct hostile_fds *fds);
+void hostile_u32(unsigned char *at, uint32_t value);
+void hostile_u64(unsigned char *at, uint64_t value);
+
+#endif
