@@ -656,8 +656,8 @@ const struct t_case handover_hostile_cases[] = {
 	CASE("handover.6, handover.9", hostile_windows, T_ENGINE_ONLY),
 	CASE("handover.6", hostile_socket, T_ENGINE_ONLY),
 	CASE("handover.11", hostile_deaf, T_ONCE | T_ENGINE_ONLY),
-	CASE("handover.6", hostile_goes, T_ENGINE_ONLY),
-	CASE("handover.12", hostile_unheard, T_ENGINE_ONLY),
-	CASE("handover.6", hostile_fuzz, T_ENGINE_ONLY),
+	CASE("handover.6", hostile_goes, T_ENGINE_ONLY | T_SMALL),
+	CASE("handover.12", hostile_unheard, T_ENGINE_ONLY | T_SMALL),
+	CASE("handover.6", hostile_fuzz, T_ENGINE_ONLY | T_SMALL),
 	{0},
 };
