@@ -160,6 +160,18 @@ void ufi_trap_detach(struct uf_mmu *mmu, struct ufi_range *r, bool gone)
 	trap_drop_alias(r);
 }
 
+/*
+ * The host's fork has brought along protections and guard markers, but not what lies where
+ * the second mapping was. Advice for the program may have kept memory from coming at all.
+ */
+int ufi_trap_inherit(struct uf_mmu *mmu, struct ufi_range *r)
+{
+	trap_drop_alias(r);
+	if (UF_SYS3(SYS_msync, r->start, r->end - r->start, MS_ASYNC) == -ENOMEM)
+		return -ENOENT;
+	return r->fill == UF_FILL_ALIAS ? trap_make_alias(r) : 0;
+}
+
 int ufi_trap_arm(struct uf_mmu *mmu, struct ufi_range *r, uint64_t addr, uint64_t len)
 {
 	int err;
