@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 
 #include "backend/backend.h"
 #include "backend/engine.h"
@@ -81,6 +82,8 @@ static void fork_make_heir(struct ufi_task *task, struct ufi_ctx *ctx)
 		fork_free_ctx(task, h);
 		return;
 	}
+	/* In the child others of ours may still close what had this number in the parent. */
+	ufi_host_release_fd(h->bell.ring);
 	ctx->heir = h->ctx;
 	uf_list_append(&fork_heirs, &h->link);
 }
@@ -98,19 +101,40 @@ static void fork_prepare(struct ufi_task *task)
 	}
 }
 
+static bool fork_has_rung(const struct engine_ctx *h)
+{
+	uint8_t byte;
+
+	return UF_SYS6(SYS_recvfrom, h->bell.drain, &byte, 1, MSG_DONTWAIT | MSG_PEEK, NULL,
+		       NULL) >= 0;
+}
+
+/*
+ * Nobody has the child's end, and so its name. Sending there would tell as well, but what
+ * has been rung is gone then.
+ */
+static bool fork_is_dead(const struct engine_ctx *h)
+{
+	struct sockaddr_un addr;
+	uint32_t len = sizeof(addr);
+	long err = UF_SYS3(SYS_getpeername, h->bell.drain, &addr, &len);
+	long fd = err ? err : UF_SYS3(SYS_socket, AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return false;
+	/* It would be EPERM, as that end is connected already. */
+	err = UF_SYS3(SYS_connect, fd, &addr, len);
+	UF_SYS1(SYS_close, fd);
+	return err == -ECONNREFUSED;
+}
+
 /*
  * Nothing else tells whether the fork has failed. A child has rung as soon as it ran, and
  * keeps the other end as long as it lives.
  */
 static bool fork_has_child(const struct engine_ctx *h)
 {
-	uint8_t byte = 0;
-
-	if (UF_SYS6(SYS_sendto, h->bell.drain, &byte, 1, MSG_DONTWAIT | MSG_NOSIGNAL, NULL, 0) !=
-	    -ECONNREFUSED)
-		return true;
-	return UF_SYS6(SYS_recvfrom, h->bell.drain, &byte, 1, MSG_DONTWAIT | MSG_PEEK, NULL,
-		       NULL) >= 0;
+	return fork_has_rung(h) || !fork_is_dead(h) || fork_has_rung(h);
 }
 
 static void fork_unlink_heirs(struct ufi_mm *mm)
@@ -134,6 +158,7 @@ static void fork_parent(struct ufi_task *task)
 		struct engine_ctx *h = UF_CONTAINER_OF(pos, struct engine_ctx, link);
 
 		uf_list_unlink(&h->link);
+		ufi_host_claim_fd(h->bell.ring);
 		ufi_host_disown_fd(h->bell.ring);
 		child = fork_has_child(h);
 		h->bell.ring = h->bell.drain = -1;
@@ -141,12 +166,6 @@ static void fork_parent(struct ufi_task *task)
 	}
 	if (!child)
 		ufi_event_cancel(task, &task->events);
-}
-
-static void fork_forget(struct ufi_mm *mm)
-{
-	fork_unlink_heirs(mm);
-	uf_list_init(&fork_heirs);
 }
 
 static void fork_each_fd(void (*fn)(int fd))
@@ -159,6 +178,14 @@ static void fork_each_fd(void (*fn)(int fd))
 
 		fn(h->bell.ring);
 	}
+}
+
+static void fork_forget(struct ufi_mm *mm)
+{
+	fork_unlink_heirs(mm);
+	/* They are closed with all that is the parent's. */
+	fork_each_fd(ufi_host_claim_fd);
+	uf_list_init(&fork_heirs);
 }
 
 /* spec: event.22, event.24 */

@@ -37,6 +37,7 @@ static const struct t_suite suites[] = {
 	{"event", event_remap_cases},
 	{"event", event_wait_cases},
 	{"event", event_fork_cases},
+	{"event", event_fork_storm_cases},
 	{"handover", handover_cases},
 	{"handover", handover_end_cases},
 	{"handover", handover_hostile_cases},

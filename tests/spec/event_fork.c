@@ -5,14 +5,16 @@
  * On the kernel a thread that waits in fork holds what libc locks around it, so nobody
  * allocates or uses a stream meanwhile.
  */
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <sched.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "event.h"
 #include "handover.h"
-
-#define FORK_FEATURES (UF_FEATURE_EVENT_FORK | UF_FEATURE_THREAD_ID)
 
 /* A thread forks, and lives as long as its child, which would be killed with it. */
 struct event_fork {
@@ -120,9 +122,9 @@ static void event_fork_nothing(struct t *t, void *arg)
 
 static void event_fork_told(struct t *t)
 {
-	struct uf *uf = t_open(t, 0, FORK_FEATURES);
-	struct uf *also = t_open(t, 0, FORK_FEATURES);
-	struct uf *empty = t_open(t, 0, FORK_FEATURES);
+	struct uf *uf = t_open(t, 0, EVENT_FORKS);
+	struct uf *also = t_open(t, 0, EVENT_FORKS);
+	struct uf *empty = t_open(t, 0, EVENT_FORKS);
 	struct uf *not = t_open(t, 0, EVENT_ALL);
 	char *addr = t_registered(t, uf, 4);
 	struct event_fork f;
@@ -171,7 +173,7 @@ static int event_fork_thread(void *arg)
 /* Neither a process that shares the memory, nor the end of the registration. */
 static void event_fork_not_told(struct t *t)
 {
-	struct uf *uf = t_open(t, 0, FORK_FEATURES);
+	struct uf *uf = t_open(t, 0, EVENT_FORKS);
 	char *addr = t_registered(t, uf, 2);
 	char *stack = t_map_of(t, T_ANON, 16);
 	pid_t pid;
@@ -205,7 +207,7 @@ static void event_fork_pages_child(struct t *t, void *arg)
 
 static void event_fork_pages(struct t *t)
 {
-	struct uf *uf = t_open(t, 0, FORK_FEATURES);
+	struct uf *uf = t_open(t, 0, EVENT_FORKS);
 	char *addr = t_registered(t, uf, 4);
 	bool object = t->target->mem != T_ANON;
 	struct event_fork f;
@@ -257,7 +259,7 @@ static void event_fork_modes_child(struct t *t, void *arg)
 /* Protected, poisoned, marked. */
 static void event_fork_modes(struct t *t)
 {
-	struct uf *uf = t_open_mode(t, UF_REGISTER_MODE_WP, FORK_FEATURES | UF_FEATURE_POISON);
+	struct uf *uf = t_open_mode(t, UF_REGISTER_MODE_WP, EVENT_FORKS | UF_FEATURE_POISON);
 	size_t page = t->page;
 	struct event_fork_modes m = {.wp = t_registered_mode(t, uf, 2, EVENT_FORK_BOTH),
 				     .poison = t_registered_mode(t, uf, 2, EVENT_FORK_BOTH)};
@@ -291,7 +293,7 @@ static void event_fork_minor_child(struct t *t, void *arg)
 static void event_fork_minor(struct t *t)
 {
 	struct uf *uf =
-		t_open_mode(t, UF_REGISTER_MODE_MINOR, FORK_FEATURES | UF_FEATURE_MINOR_SHMEM);
+		t_open_mode(t, UF_REGISTER_MODE_MINOR, EVENT_FORKS | UF_FEATURE_MINOR_SHMEM);
 	char *addr = t_map(t, 2);
 	struct event_fork f;
 	struct uf *child;
@@ -319,7 +321,7 @@ static void event_fork_poison_child(struct t *t, void *arg)
 /* Nor which are poisoned, unless they could be protected as well. */
 static void event_fork_poison(struct t *t)
 {
-	struct uf *uf = t_open(t, 0, FORK_FEATURES | UF_FEATURE_POISON);
+	struct uf *uf = t_open(t, 0, EVENT_FORKS | UF_FEATURE_POISON);
 	char *addr = t_registered(t, uf, 2);
 	struct event_fork f;
 	struct uf *child;
@@ -343,7 +345,7 @@ static void event_fork_again_child(struct t *t, void *arg)
 /* The child's context follows its forks as well. */
 static void event_fork_grandchild(struct t *t)
 {
-	struct uf *uf = t_open(t, 0, FORK_FEATURES);
+	struct uf *uf = t_open(t, 0, EVENT_FORKS);
 	char *addr = t_registered(t, uf, 4);
 	struct event_fork f;
 	struct uf *child;
@@ -371,7 +373,7 @@ static void event_fork_flags(struct t *t)
 	static const int flags[] = {0, O_CLOEXEC};
 
 	for (size_t i = 0; i < 2; i++) {
-		struct uf *uf = t_open(t, flags[i], FORK_FEATURES);
+		struct uf *uf = t_open(t, flags[i], EVENT_FORKS);
 		char *addr = t_registered(t, uf, 1);
 		struct event_fork f;
 		struct uf *child;
@@ -397,7 +399,7 @@ static void event_fork_limit(rlim_t most, struct rlimit *before)
 /* The event stays, and its thread waits. */
 static void event_fork_full(struct t *t)
 {
-	struct uf *uf = t_open(t, 0, FORK_FEATURES);
+	struct uf *uf = t_open(t, 0, EVENT_FORKS);
 	char *addr = t_registered(t, uf, 1);
 	struct rlimit before;
 	struct uf_msg msg[2];
@@ -431,7 +433,7 @@ static void event_fork_ioctls_child(struct t *t, void *arg)
 
 static void event_fork_ioctls(struct t *t)
 {
-	struct uf *uf = t_open(t, 0, FORK_FEATURES);
+	struct uf *uf = t_open(t, 0, EVENT_FORKS);
 	char *addr = t_registered(t, uf, 2);
 	char *src = t_buffer(t, 1);
 	size_t page = t->page;
@@ -465,7 +467,7 @@ static void event_fork_released_child(struct t *t, void *arg)
 /* Nobody has the child's descriptor any more: who waits goes on, its memory is ordinary. */
 static void event_fork_released(struct t *t)
 {
-	struct uf *uf = t_open(t, 0, FORK_FEATURES);
+	struct uf *uf = t_open(t, 0, EVENT_FORKS);
 	char *addr = t_registered(t, uf, 1);
 	struct event_fork f;
 	struct uf *child;
@@ -480,7 +482,7 @@ static void event_fork_released(struct t *t)
 /* Before it was read: the kernel's waits on. */
 static void event_fork_closed(struct t *t)
 {
-	struct uf *uf = t_open(t, 0, FORK_FEATURES);
+	struct uf *uf = t_open(t, 0, EVENT_FORKS);
 	char *addr = t_registered(t, uf, 1);
 	struct event_fork f;
 
@@ -515,7 +517,7 @@ static void event_fork_remote_run(struct t *t, struct handover *h)
 
 static void event_fork_remote(struct t *t)
 {
-	struct uf *uf = t_open(t, 0, FORK_FEATURES);
+	struct uf *uf = t_open(t, 0, EVENT_FORKS);
 	struct handover h = {.npages = 4};
 	struct event_fork f;
 	pid_t pid;
@@ -532,113 +534,120 @@ static void event_fork_remote(struct t *t)
 	handover_join(&h, pid);
 }
 
-/* --- Forks while everybody is at it --- */
-
-#define STORM_FORKS 24
-#define STORM_THREADS 3
-#define STORM_PAGES 4
-
-struct event_storm {
-	struct t *t;
-	struct uf *uf[1 + STORM_FORKS]; /* the parent's, then the children's */
-	_Atomic int n;
-	char *addr; /* STORM_PAGES for each thread */
-	char *src;
-	_Atomic bool enough; /* for the threads */
-	_Atomic bool stop;   /* for the server */
-};
-
-struct event_storm_thread {
-	struct event_storm *s;
-	struct t_thread th;
-	char *addr;
-};
-
-static void event_storm_serve(struct event_storm *s, struct uf *uf)
+/* The one who has read it is killed: the child is not lost. */
+static void event_fork_reader_run(struct t *t, struct handover *h)
 {
-	struct uf_msg msg;
-	size_t page = s->t->page;
-	char *addr;
-	int ret;
+	struct uf_msg msg = t_message(h->uf);
 
-	if (uf_read(uf, &msg, 1) != 1)
-		return;
-	if (msg.event == UF_EVENT_FORK) {
-		CHECK(s->n <= STORM_FORKS);
-		s->uf[s->n] = handover_adopt(s->t, (int)msg.arg.fork.ufd);
-		s->n++;
-		return;
-	}
-	CHECK_EQ(msg.event, UF_EVENT_PAGEFAULT);
-	addr = (char *)((uintptr_t)msg.arg.pagefault.address & ~(page - 1));
-	ret = uf_copy(uf, addr, s->src, page, 0, NULL);
-	if (ret == -EAGAIN || ret == -EEXIST)
-		ret = uf_wake(uf, addr, page);
-	/* The child may have seen its page and gone. */
-	if (ret == -ESRCH && uf != s->uf[0])
-		ret = 0;
-	CHECK_RET(ret, 0);
+	(void)t;
+	CHECK_EQ(msg.event, UF_EVENT_FORK);
+	kill(getpid(), SIGKILL);
 }
 
-static void event_storm_server(void *arg)
+static void event_fork_retold(struct t *t)
 {
-	struct event_storm *s = arg;
+	struct uf *uf = t_open(t, 0, EVENT_FORKS);
+	struct handover h = {.npages = 4};
+	struct event_fork f;
+	struct uf *child;
+	pid_t pid;
 
-	while (!atomic_load(&s->stop)) {
-		for (int i = 0; i < s->n; i++)
-			event_storm_serve(s, s->uf[i]);
+	h.addr = t_map(t, 4);
+	pid = handover_start(t, &h, uf, event_fork_reader_run);
+	t_register(uf, h.addr, 4 * t->page);
+	t_fill(t, uf, h.addr, 5, 0);
+	event_fork_begin(t, &f, event_fork_pages_child, h.addr);
+	event_fork_done(&f);
+	CHECK(WIFSIGNALED(t_wait(pid)));
+	child = event_fork_adopt(t, uf);
+	for (int i = 1; i < 4; i++) {
+		t_fault_at(child, h.addr + i * t->page, i == 2 ? UF_PAGEFAULT_FLAG_WRITE : 0);
+		t_fill(t, child, h.addr + i * t->page, i == 1 ? 7 : 8, 0);
 	}
+	event_fork_end(t, &f, child);
+	/* And nothing waits for it to be read. */
+	if (t->target->mem == T_ANON)
+		event_watched(t, uf, h.addr + t->page);
+	t_message_none(uf);
+	close(h.sock);
+	close(h.owner_sock);
 }
 
-static void event_storm_faults(void *arg)
-{
-	struct event_storm_thread *th = arg;
-	size_t page = th->s->t->page;
+/* --- Forks that are none, or not seen --- */
 
-	while (!atomic_load(&th->s->enough)) {
-		for (size_t i = 0; i < STORM_PAGES; i++)
-			CHECK_EQ(t_byte(th->addr + i * page), 0x66);
-		CHECK_RET(uf_madvise(th->addr, STORM_PAGES * page, MADV_DONTNEED), 0);
-	}
+static void event_fork_refuse(void)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_clone, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EAGAIN),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog prog = {sizeof(code) / sizeof(code[0]), code};
+
+	CHECK_EQ(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
+	CHECK_EQ(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog), 0);
 }
 
-static void event_storm_child(struct t *t, void *arg)
+static void event_fork_failed(struct t *t)
+{
+	struct uf *uf = t_open(t, 0, EVENT_FORKS);
+	char *addr = t_registered(t, uf, 1);
+
+	t_needs_linux();
+	event_fork_refuse();
+	CHECK_EQ(fork(), -1);
+	CHECK_EQ(errno, EAGAIN);
+	t_message_none(uf);
+	t_fill(t, uf, addr, 1, 0);
+}
+
+/* Behind libc's back: what is missing is not zeros there. */
+static void event_fork_behind(struct t *t)
+{
+	struct uf *uf = t_open(t, 0, EVENT_FORKS);
+	char *addr = t_registered(t, uf, 2);
+	long pid;
+
+	t_needs_linux();
+	t_fill(t, uf, addr, 5, 0);
+	pid = syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, NULL);
+	if (pid == 0) {
+		bool good = t_access(addr + t->page, T_READ).sig == SIGSEGV;
+
+		_exit(good && t_access(addr, T_READ).value == 5 ? 0 : 1);
+	}
+	CHECK_EQ(t_wait((pid_t)pid), 0);
+	t_message_none(uf);
+	event_watched(t, uf, addr + t->page);
+}
+
+static void event_fork_advice_child(struct t *t, void *arg)
 {
 	char *addr = arg;
+	void *got = mmap(addr, t->page, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
 
-	for (size_t i = 0; i < (size_t)STORM_PAGES * STORM_THREADS; i++)
-		CHECK(t_is_filled(addr + i * t->page, t->page, 0x66));
+	/* It did not come along, and what stands there now is nobody's. */
+	CHECK(got == addr);
+	CHECK_EQ(addr[0], 0);
+	CHECK_EQ(addr[2 * t->page], 7);
+	event_fork_hold();
 }
 
-static void event_fork_storm(struct t *t)
+static void event_fork_advice(struct t *t)
 {
-	struct event_storm s = {
-		.t = t, .uf = {t_open(t, 0, FORK_FEATURES)}, .n = 1, .src = t_buffer(t, 1)};
-	struct event_storm_thread th[STORM_THREADS];
-	struct t_thread server;
+	struct uf *uf = t_open(t, 0, EVENT_FORKS);
+	char *addr = t_map(t, 4);
+	struct event_fork f;
+	struct uf *child;
 
-	s.addr = t_registered(t, s.uf[0], (size_t)STORM_PAGES * STORM_THREADS);
-	memset(s.src, 0x66, t->page);
-	t_thread_call(t, &server, event_storm_server, &s);
-	for (size_t i = 0; i < STORM_THREADS; i++) {
-		th[i].s = &s;
-		th[i].addr = s.addr + i * STORM_PAGES * t->page;
-		t_thread_call(t, &th[i].th, event_storm_faults, &th[i]);
-	}
-	for (int i = 0; i < STORM_FORKS; i++) {
-		CHECK_EQ(t_wait(t_fork(t, event_storm_child, s.addr)), 0);
-		/* The kernel's next fork keeps the server from allocating. */
-		while (s.n < i + 2)
-			sched_yield();
-	}
-	atomic_store(&s.enough, true);
-	for (size_t i = 0; i < STORM_THREADS; i++)
-		t_thread_join(t, &th[i].th, 0);
-	atomic_store(&s.stop, true);
-	t_thread_join(t, &server, 0);
-	CHECK_EQ(s.n, 1 + STORM_FORKS);
-	for (int i = 1; i < s.n; i++)
-		uf_close(s.uf[i]);
+	CHECK_EQ(madvise(addr, 2 * t->page, MADV_DONTFORK), 0);
+	t_register(uf, addr, 4 * t->page);
+	child = event_fork_child(t, uf, &f, event_fork_advice_child, addr);
+	t_fault_at(child, addr + 2 * t->page, 0);
+	t_fill(t, child, addr + 2 * t->page, 7, 0);
+	event_fork_end(t, &f, child);
 }
 
 const struct t_case event_fork_cases[] = {
@@ -655,6 +664,9 @@ const struct t_case event_fork_cases[] = {
 	CASE("event.24, close.1", event_fork_released, T_ALL),
 	CASE("event.24, event.15", event_fork_closed, T_ENGINE_ONLY),
 	CASE("event.23, handover.16", event_fork_remote, T_ALL),
-	CASE("event.21, event.22", event_fork_storm, T_ALL),
+	CASE("handover.16, handover.12", event_fork_retold, T_ALL | T_ENGINE_ONLY),
+	CASE("event.21, event.16", event_fork_failed, T_ALL),
+	CASE("event.21", event_fork_behind, T_ALL | T_ENGINE_ONLY),
+	CASE("event.22", event_fork_advice, T_ALL),
 	{0},
 };

@@ -316,25 +316,23 @@ uint32_t ufi_host_epoch(void)
 	return ufi_host_ours() ? atomic_load(&ufi_host.epoch) : UINT32_MAX;
 }
 
-static void host_release_fd(int fd)
+void ufi_host_release_fd(int fd)
 {
 	atomic_fetch_and(&host_owned[fd / 64], ~(UINT64_C(1) << fd % 64));
 }
 
-static void host_claim_fd(int fd)
+void ufi_host_claim_fd(int fd)
 {
 	atomic_fetch_or(&host_owned[fd / 64], UINT64_C(1) << fd % 64);
 }
 
-/* All of ours are the parent's, but those of the child's own contexts. */
+/* All of ours are the parent's, but those of the child's own contexts, which are not ours yet. */
 static void host_close_all(const struct ufi_host_fork *hooks)
 {
-	if (hooks)
-		hooks->each_fd(host_release_fd);
 	for (int fd = 0; fd < HOST_FD_MAX; fd++)
 		ufi_host_disown_fd(fd);
 	if (hooks)
-		hooks->each_fd(host_claim_fd);
+		hooks->each_fd(ufi_host_claim_fd);
 	ufi_object_forked();
 	ufi_host.proc_fd = ufi_host.mem_fd = -1;
 }

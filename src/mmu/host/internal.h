@@ -104,6 +104,12 @@ void ufi_host_child(void);
  */
 int ufi_host_own_fd(int fd, bool keep) UF_MUST_USE;
 void ufi_host_disown_fd(int fd);
+/*
+ * One of ours, open, counts as none for a while: nobody closes it who had that number before.
+ * Inverse: claim.
+ */
+void ufi_host_release_fd(int fd);
+void ufi_host_claim_fd(int fd);
 /* FD becomes one of ours, whose number is returned, or is closed: -1. */
 int ufi_host_take_fd(int fd);
 
@@ -117,7 +123,7 @@ struct ufi_host_fork {
 	void (*parent)(struct ufi_task *task);
 	/* In a child that is not the one that heirs were made for: it has none. */
 	void (*forget)(struct ufi_mm *mm);
-	/* In the child: the descriptors that are its heirs'. */
+	/* In the child: the descriptors that are its heirs', released since they were made. */
 	void (*each_fd)(void (*fn)(int fd));
 	/* Last in the child: they are contexts of its own. False: there are none. */
 	bool (*child)(void);
