@@ -247,11 +247,14 @@ UF_API UF_CHECK int uf_unregister(struct uf *uf, void *addr, size_t len);
 
 /*
  * Read up to N messages into MSGS; follows read(2) on a userfaultfd. Returns
- * how many. Without O_NONBLOCK it waits for the first one.
+ * how many. Without O_NONBLOCK it waits for the first one. The descriptor that
+ * comes with UF_EVENT_FORK is the caller's; uf_adopt makes a handle of it.
  *
  *	-EAGAIN	O_NONBLOCK and nothing there
  *	-EINTR	a signal handler ran (and was installed without SA_RESTART)
  *	-EINVAL	N is 0, or no handshake yet
+ *	-EMFILE	the next one is UF_EVENT_FORK, and there is no room for its descriptor;
+ *		it stays unread
  *	-EFAULT	MSGS cannot be written; a message is lost, as in the kernel
  *
  * MT-Safe, AS-Safe. May-Block.

@@ -220,7 +220,7 @@ void ufi_doctor_engine(struct uf_diagnosis *d)
 	struct ufi_host_caps caps;
 	struct ufi_mm *mm;
 	const char *why;
-	int err = ufi_host_start(&mm, &why);
+	int err = uf_backend_start(&mm, &why);
 
 	if (err)
 		ufi_doctor_say(d->engine_reason, "%s", why);

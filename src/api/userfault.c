@@ -97,7 +97,7 @@ static void open_prepare_touch(struct uf *uf)
 {
 	struct ufi_mm *mm;
 	const char *why;
-	int err = ufi_host_start(&mm, &why);
+	int err = uf_backend_start(&mm, &why);
 
 	if (err)
 		ufi_log(uf, UF_LOG_WARNING, "uf_touch will not work here: %s", why);

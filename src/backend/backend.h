@@ -85,6 +85,14 @@ extern const struct uf_backend_ops uf_backend_remote;
  */
 int uf_backend_adopt(int fd, const struct uf_backend_ops **ops, void **ctx) UF_CHECK;
 
+struct ufi_mm;
+
+/*
+ * ufi_host_start, for whom adopted handles may come later: a thread that forks waits
+ * in the machine's handler, and what the handlers of adoption lock is free by then.
+ */
+int uf_backend_start(struct ufi_mm **mm, const char **why) UF_CHECK;
+
 /* Is the context of use to a fork child, which has inherited its descriptor? AS-Safe. */
 bool uf_backend_inherits(const struct uf_backend_ops *ops, void *ctx);
 

@@ -48,11 +48,8 @@ static enum uf_fill engine_fill(enum uf_fill_choice choice)
 	return UF_FILL_AUTO;
 }
 
-/*
- * The program's end in *FD; ours, and a duplicate of the program's to empty it by, in BELL.
- * spec: open.3
- */
-static int engine_make_bell(int flags, struct host_bell *bell, int *fd)
+/* The duplicate of the program's end is to empty it by. spec: open.3 */
+int ufi_engine_make_bell(int flags, struct host_bell *bell, int *fd)
 {
 	int cloexec = flags & O_CLOEXEC ? FD_CLOEXEC : 0;
 	/* Datagrams: no end of file, should the program read what is not meant to be read. */
@@ -81,7 +78,7 @@ static int engine_make_bell(int flags, struct host_bell *bell, int *fd)
 	return (int)err;
 }
 
-static void engine_free(struct ufi_mm *mm, struct engine_ctx *e)
+void ufi_engine_free(struct ufi_mm *mm, struct engine_ctx *e)
 {
 	ufi_host_disown_fd(e->bell.drain);
 	ufi_host_disown_fd(e->bell.ring);
@@ -98,7 +95,7 @@ static int engine_open(const struct uf_backend_open *args, void **ctx, int *fd)
 	const char *why;
 	int err;
 
-	err = ufi_host_start(&mm, &why);
+	err = uf_backend_start(&mm, &why);
 	if (err) {
 		args->log(args->log_arg, UF_LOG_ERROR, "the engine cannot work here: %s (error %d)",
 			  why, -err);
@@ -107,11 +104,12 @@ static int engine_open(const struct uf_backend_open *args, void **ctx, int *fd)
 	err = ufi_service_prepare();
 	if (err)
 		return err;
+	ufi_fork_prepare();
 	/* Not from malloc: the last close may come in a signal handler. */
 	e = mm->mmu->ops->alloc(mm->mmu, sizeof(*e));
 	if (!e)
 		return -ENOMEM;
-	err = engine_make_bell(args->flags, &e->bell, fd);
+	err = ufi_engine_make_bell(args->flags, &e->bell, fd);
 	if (err) {
 		mm->mmu->ops->free(mm->mmu, e, sizeof(*e));
 		return err;
@@ -120,10 +118,11 @@ static int engine_open(const struct uf_backend_open *args, void **ctx, int *fd)
 	err = ufi_ctx_open(mm, &opt, &e->ctx);
 	if (err) {
 		UF_SYS1(SYS_close, *fd);
-		engine_free(mm, e);
+		ufi_engine_free(mm, e);
 		return err;
 	}
 	e->epoch = ufi_host_epoch();
+	e->flags = args->flags;
 	uf_list_init(&e->link);
 	*ctx = e;
 	return 0;
@@ -188,7 +187,8 @@ static ssize_t engine_readv(void *ctx, int fd, const struct iovec *iov, int niov
 
 	if (engine_is_ours(e))
 		return (ssize_t)ufi_ctx_read(e->ctx, (const struct ufi_iovec *)iov, (uint32_t)niov,
-					     dontwait || engine_nonblock(fd));
+					     dontwait || engine_nonblock(fd) ? UFI_READ_NONBLOCK
+									     : 0);
 	err = engine_heir(e, fd, &heir);
 	return err ? err : uf_backend_remote.readv(heir, fd, iov, niov, dontwait);
 }
@@ -225,7 +225,7 @@ void ufi_engine_release(struct engine_ctx *e)
 	struct ufi_mm *mm = e->ctx->mm;
 
 	ufi_ctx_put(e->ctx);
-	engine_free(mm, e);
+	ufi_engine_free(mm, e);
 }
 
 static void engine_close(void *ctx)

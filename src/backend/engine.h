@@ -23,6 +23,7 @@ struct engine_ctx {
 	struct ufi_ctx *ctx;
 	struct host_bell bell;
 	uint32_t epoch; /* in which it was made: elsewhere it is a parent's */
+	int flags;	/* O_CLOEXEC, O_NONBLOCK: what it was opened with */
 
 	/* --- Once it is shared; under the service's lock. --- */
 	struct service_source ring;
@@ -42,6 +43,7 @@ struct peer {
 	uint64_t window[2]; /* addresses of the halves that a COPY's source comes in; 0: none yet */
 	/* What the last read has answered: told again if nothing comes from there any more. */
 	uint32_t told;
+	int heir; /* of a FORK among them: the descriptor that was sent, or -1 */
 	struct uf_msg msg[HANDOVER_MSGS];
 };
 
@@ -55,12 +57,24 @@ struct peer {
 /* --- engine.c --- */
 /* Gives back what the last user of the context leaves. */
 void ufi_engine_release(struct engine_ctx *e);
+/* The program's end in *FD; ours, and a duplicate of the program's, in BELL. */
+int ufi_engine_make_bell(int flags, struct host_bell *bell, int *fd) UF_MUST_USE;
+/* The context and what is ours of the bell; nobody has it. */
+void ufi_engine_free(struct ufi_mm *mm, struct engine_ctx *e);
+
+/* --- fork.c --- */
+/* Before there is a context. */
+void ufi_fork_prepare(void);
 
 /* --- service.c --- */
 /* Before there is a context. */
 int ufi_service_prepare(void) UF_MUST_USE;
 /* From now on other processes are answered. FD is the program's end. */
 int ufi_service_share(struct engine_ctx *e, int fd) UF_MUST_USE;
+/* Other processes alone have it, a context of a fork child's: in its handler of the fork. */
+int ufi_service_inherit(struct engine_ctx *e) UF_MUST_USE;
+/* The ring's end gets the name by which managers know it. */
+int ufi_service_name(int ring) UF_MUST_USE;
 /*
  * The program itself has closed it, its descriptor included. It is released at
  * once, unless another process has the descriptor. Takes E.

@@ -76,13 +76,16 @@ struct handover_request {
 
 struct handover_answer {
 	int32_t ret;
-	uint32_t flags; /* HANDOVER_READY */
+	uint32_t flags; /* as below */
 	uint64_t zero;
 	/* READ: messages. IOCTL: what it has written back, if anything. */
 };
 
 /* The handshake has been made. */
 #define HANDOVER_READY 1u
+/* READ: the message is a FORK, and the descriptor comes along; it shall be closed on exec. */
+#define HANDOVER_FORK 2u
+#define HANDOVER_CLOEXEC 4u
 
 /* Messages in one answer. */
 #define HANDOVER_MSGS 64

@@ -7,6 +7,7 @@
  * waited for: an answer that does not fit in the socket ends the line, so who
  * does not read his answers harms himself.
  */
+#include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -102,6 +103,7 @@ static struct peer *peer_new(struct engine_ctx *e, int line)
 	}
 	p->line.kind = SERVICE_PEER;
 	p->line.fd = ufi_host_take_fd(line);
+	p->heir = -1;
 	p->e = e;
 	return p;
 }
@@ -153,13 +155,22 @@ static uint64_t peer_half_len(void)
 	return PEER_HALF + ufi_host.mmu.page_size;
 }
 
+/* For the event that is told again; 0: there is none. */
+static uint64_t peer_take_heir(struct peer *p)
+{
+	int fd = p->heir;
+
+	p->heir = -1;
+	return fd < 0 ? 0 : ufi_fork_heir(fd, p->e->flags & O_CLOEXEC);
+}
+
 /* Of the last read nobody may have heard. spec: handover.12 */
 void ufi_peer_free(struct peer *p)
 {
 	struct uf_mmu *mmu = &ufi_host.mmu;
 
 	if (p->told)
-		ufi_ctx_retell(p->e->ctx, p->msg, p->told);
+		ufi_ctx_retell(p->e->ctx, p->msg, p->told, peer_take_heir(p));
 	if (p->window[0])
 		ufi_arena_give(p->window[0], 2 * peer_half_len());
 	if (p->line.fd >= 0) {
@@ -252,6 +263,27 @@ static bool peer_ioctl(struct peer *p, const struct handover_request *req)
 	return peer_answer(p, ret, arg.bytes + io->out_at, io->out);
 }
 
+/*
+ * A child's descriptor goes over and is kept until the manager says something else: he
+ * may have had no room for it. spec: handover.16
+ */
+static bool peer_fork(struct peer *p)
+{
+	uint32_t cloexec = p->e->flags & O_CLOEXEC ? HANDOVER_CLOEXEC : 0;
+	struct handover_answer answer = {.ret = sizeof(p->msg[0]),
+					 .flags = peer_flags(p) | HANDOVER_FORK | cloexec};
+	struct iovec iov[2] = {{&answer, sizeof(answer)}, {p->msg, sizeof(p->msg[0])}};
+
+	int fd = (int)p->msg[0].arg.fork.ufd;
+	long n;
+
+	p->msg[0].arg.fork.ufd = 0;
+	n = ufi_handover_send(p->line.fd, iov, 2, &fd, 1);
+	/* Out of descriptors it is not kept: what was sent is all there is. */
+	p->heir = ufi_host_take_fd(fd);
+	return n == (long)(sizeof(answer) + sizeof(p->msg[0]));
+}
+
 /* It never waits: a manager that wants to does so by the descriptor. spec: handover.10 */
 static bool peer_read(struct peer *p, const struct handover_request *req)
 {
@@ -260,8 +292,10 @@ static bool peer_read(struct peer *p, const struct handover_request *req)
 
 	if (req->n == 0 || req->n > HANDOVER_MSGS || req->flags)
 		return false;
-	got = ufi_ctx_read(p->e->ctx, &iov, 1, true);
+	got = ufi_ctx_read(p->e->ctx, &iov, 1, UFI_READ_NONBLOCK | UFI_READ_FORK_ALONE);
 	p->told = got > 0 ? (uint32_t)((uint64_t)got / sizeof(p->msg[0])) : 0;
+	if (p->told && p->msg[0].event == UF_EVENT_FORK)
+		return peer_fork(p);
 	return peer_answer(p, (int)got, p->msg, got > 0 ? (size_t)got : 0);
 }
 
@@ -353,6 +387,8 @@ bool ufi_peer_serve(struct peer *p)
 	if (n != sizeof(req))
 		return false;
 	p->told = 0;
+	ufi_host_disown_fd(p->heir);
+	p->heir = -1;
 	switch (req.op) {
 	case HANDOVER_IOCTL:
 		return peer_ioctl(p, &req);

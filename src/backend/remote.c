@@ -367,7 +367,14 @@ static int remote_ask(struct remote *r, int fd, struct remote_line *line, struct
 		memcpy(&iov[1], call->out, (size_t)call->nout * sizeof(iov[0]));
 	line->spins = call->req.n <= REMOTE_SPIN_BYTES ? ufi_handover_spins() : 0;
 	n = remote_receive(r, fd, line, iov, 1 + call->nout, fds, &nfds);
-	return remote_answered(r, call, n, fds, nfds);
+	n = remote_answered(r, call, n, fds, nfds);
+	/* There was no room for it: hung up so, the owner tells it again. spec: handover.16 */
+	if (n == 0 && call->keeps_fd && call->fd < 0 && (call->answer.flags & HANDOVER_FORK) &&
+	    call->got == sizeof(struct uf_msg)) {
+		remote_hang_up(line);
+		return -EMFILE;
+	}
+	return (int)n;
 }
 
 int ufi_remote_call(struct remote *r, int fd, struct remote_line *line, struct remote_call *call)
@@ -396,7 +403,7 @@ static int remote_once(struct remote *r, int fd, struct remote_call *call)
 	struct remote_line *line = ufi_remote_take(r);
 	int err = ufi_remote_call(r, fd, line, call);
 
-	if (!err && call->fd >= 0)
+	if (!err && call->fd >= 0 && !call->keeps_fd)
 		UF_SYS1(SYS_close, call->fd);
 	ufi_remote_put(r, line);
 	return err;
@@ -459,13 +466,45 @@ static bool remote_nonblock(int fd)
 /* At most six segments are handed on; what is in others waits for the next read. */
 #define REMOTE_IOV 6
 
+/* Without a descriptor more, where that can be. */
+static int remote_patch(void *to, const void *from, size_t n)
+{
+	struct iovec local = {(void *)(uintptr_t)from, n};
+	struct iovec there = {to, n};
+	long done = UF_SYS6(SYS_process_vm_writev, UF_SYS0(SYS_getpid), &local, 1, &there, 1, 0);
+
+	return done == (long)n ? 0 : ufi_remote_carry(to, from, n);
+}
+
+/* The message of a FORK gets the number that the descriptor has here. spec: handover.16 */
+static int remote_fork(const struct remote_call *call, const struct iovec *iov)
+{
+	size_t at = offsetof(struct uf_msg, arg.fork.ufd);
+	uint32_t fd = (uint32_t)call->fd;
+	const uint8_t *from = (const uint8_t *)&fd;
+
+	if (!(call->answer.flags & HANDOVER_CLOEXEC))
+		UF_SYS3(SYS_fcntl, call->fd, F_SETFD, 0);
+	for (size_t left = sizeof(fd); left; iov++) {
+		size_t n = iov->iov_len > at ? uf_min(iov->iov_len - at, left) : 0;
+
+		if (n && remote_patch((uint8_t *)iov->iov_base + at, from, n))
+			return -EFAULT;
+		at = n ? 0 : at - iov->iov_len;
+		from += n;
+		left -= n;
+	}
+	return 0;
+}
+
 /* As many messages as there are and fit. The kernel writes them where they belong. */
 static ssize_t remote_read_some(struct remote *r, int fd, const struct iovec *iov, int niov,
 				size_t room)
 {
 	struct remote_call call = {.req = {HANDOVER_READ, 0, 0, 0, {0}},
 				   .out = (struct iovec *)(uintptr_t)iov,
-				   .nout = niov < REMOTE_IOV ? niov : REMOTE_IOV};
+				   .nout = niov < REMOTE_IOV ? niov : REMOTE_IOV,
+				   .keeps_fd = true};
 	size_t n = room / sizeof(struct uf_msg);
 	int err;
 
@@ -484,6 +523,13 @@ static ssize_t remote_read_some(struct remote *r, int fd, const struct iovec *io
 		return err;
 	if (call.answer.ret <= 0)
 		return ufi_remote_result(&call);
+	if (call.fd >= 0 && call.got == sizeof(struct uf_msg) &&
+	    (call.answer.flags & HANDOVER_FORK))
+		err = remote_fork(&call, iov);
+	else if (call.fd >= 0)
+		UF_SYS1(SYS_close, call.fd);
+	if (err)
+		return err;
 	return call.got == (size_t)call.answer.ret ? (ssize_t)call.got : -EPROTO;
 }
 
@@ -643,6 +689,14 @@ static int remote_prepare(void)
 	registered = !err;
 	remote_unlock_list(&saved);
 	return err;
+}
+
+int uf_backend_start(struct ufi_mm **mm, const char **why)
+{
+	int err = remote_prepare();
+
+	*why = "no memory";
+	return err ? err : ufi_host_start(mm, why);
 }
 
 static struct remote *remote_new(void)

@@ -54,6 +54,7 @@ struct remote_call {
 	struct handover_answer answer;
 	size_t got; /* bytes that came with it */
 	int fd;	    /* and a descriptor, or -1 */
+	bool keeps_fd;
 };
 
 /* What an exchange comes to, beside 0. */

@@ -370,7 +370,7 @@ static int service_start(void)
 /* --- What the program asks for --- */
 
 /* Who has the other end knows it by this name; nobody else can send to it. spec: handover.1 */
-static int service_name(int ring)
+int ufi_service_name(int ring)
 {
 	static const char prefix[] = HANDOVER_NAME;
 	static const char digits[] = "0123456789abcdef";
@@ -402,18 +402,14 @@ static uint32_t service_kick(void)
 	return ticket;
 }
 
-static int service_add(struct engine_ctx *e, int fd)
+static int service_add(struct engine_ctx *e)
 {
-	struct stat st;
-	long err = UF_SYS2(SYS_fstat, fd, &st);
+	long err = ufi_service_name(e->bell.ring);
 
-	if (!err)
-		err = service_name(e->bell.ring);
 	if (!err)
 		err = service_start();
 	if (err)
 		return (int)err;
-	e->inode = st.st_ino;
 	e->bell.shared = true;
 	e->ring = (struct service_source){SERVICE_RING, e->bell.ring};
 	uf_list_append(&service.contexts, &e->link);
@@ -426,6 +422,17 @@ static int service_add(struct engine_ctx *e, int fd)
 	}
 	atomic_store(&e->shared, true);
 	return 0;
+}
+
+static int service_look(struct engine_ctx *e, int fd)
+{
+	struct stat st;
+	long err = UF_SYS2(SYS_fstat, fd, &st);
+
+	if (err)
+		return (int)err;
+	e->inode = st.st_ino;
+	return service_add(e);
 }
 
 /*
@@ -452,7 +459,23 @@ int ufi_service_share(struct engine_ctx *e, int fd)
 	service_begin_anew();
 	service_lock(&task);
 	if (!atomic_load(&e->shared))
-		err = service_add(e, fd);
+		err = service_look(e, fd);
+	service_unlock(&task);
+	return err;
+}
+
+int ufi_service_inherit(struct engine_ctx *e)
+{
+	struct ufi_task task;
+	int err;
+
+	service_begin_anew();
+	service_lock(&task);
+	e->closed = true;
+	err = service_add(e);
+	/* So that it begins to see whether anybody has it. */
+	if (!err)
+		service_kick();
 	service_unlock(&task);
 	return err;
 }

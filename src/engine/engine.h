@@ -35,12 +35,12 @@ struct ufi_ctx;
 
 /* The features the engine has, as UFFDIO_API tells them. */
 #define UFI_FEATURES                                                                               \
-	(UF_FEATURE_PAGEFAULT_FLAG_WP | UF_FEATURE_EVENT_REMAP | UF_FEATURE_EVENT_REMOVE |         \
-	 UF_FEATURE_MISSING_HUGETLBFS | UF_FEATURE_MISSING_SHMEM | UF_FEATURE_EVENT_UNMAP |        \
-	 UF_FEATURE_SIGBUS | UF_FEATURE_THREAD_ID | UF_FEATURE_MINOR_HUGETLBFS |                   \
-	 UF_FEATURE_MINOR_SHMEM | UF_FEATURE_EXACT_ADDRESS | UF_FEATURE_WP_HUGETLBFS_SHMEM |       \
-	 UF_FEATURE_WP_UNPOPULATED | UF_FEATURE_POISON | UF_FEATURE_WP_ASYNC | UF_FEATURE_MOVE |   \
-	 UF_FEATURE_RWP | UF_FEATURE_RWP_ASYNC)
+	(UF_FEATURE_PAGEFAULT_FLAG_WP | UF_FEATURE_EVENT_FORK | UF_FEATURE_EVENT_REMAP |           \
+	 UF_FEATURE_EVENT_REMOVE | UF_FEATURE_MISSING_HUGETLBFS | UF_FEATURE_MISSING_SHMEM |       \
+	 UF_FEATURE_EVENT_UNMAP | UF_FEATURE_SIGBUS | UF_FEATURE_THREAD_ID |                       \
+	 UF_FEATURE_MINOR_HUGETLBFS | UF_FEATURE_MINOR_SHMEM | UF_FEATURE_EXACT_ADDRESS |          \
+	 UF_FEATURE_WP_HUGETLBFS_SHMEM | UF_FEATURE_WP_UNPOPULATED | UF_FEATURE_POISON |           \
+	 UF_FEATURE_WP_ASYNC | UF_FEATURE_MOVE | UF_FEATURE_RWP | UF_FEATURE_RWP_ASYNC)
 
 /* And the ioctls. */
 #define UFI_API_IOCTLS                                                                             \
@@ -198,10 +198,11 @@ enum ufi_event_state {
 
 struct ufi_event {
 	_Atomic uint32_t state; /* the word its owner parks on */
-	uint32_t tid;
+	uint32_t tid;		/* 0: nobody waits, it is told once more */
 	struct ufi_ctx *ctx;
 	struct ufi_event *next; /* of the same change */
 	struct uf_msg msg;
+	uint64_t heir;	     /* FORK: the machine's, for the descriptor of the child's context */
 	struct uf_list link; /* ctx->events */
 };
 
@@ -214,6 +215,7 @@ struct ufi_ctx {
 	enum uf_trap trap;    /* wishes for its ranges */
 	enum uf_fill fill;
 	bool user_mode_only;
+	struct ufi_ctx *heir; /* of a fork under way, under the registry lock: the child's */
 
 	/*
 	 * Descriptors and calls under way; 0 releases the ranges. A thread that
@@ -253,8 +255,13 @@ struct ufi_ctx {
 
 /* --- mm.c --- */
 int ufi_mm_init(struct ufi_mm *mm, struct uf_mmu *mmu) UF_MUST_USE;
-/* In a fork child, where nobody else runs: every trap falls, the registry is empty again. */
+/*
+ * In a fork child, where nobody else runs: the ranges of contexts that have an heir are
+ * the heir's, every other trap falls.
+ */
 void ufi_mm_forked(struct ufi_mm *mm);
+/* Writing. Nobody can answer for the ranges of CTX: they end, and their pages stay closed. */
+void ufi_mm_abandon(struct ufi_mm *mm, const struct ufi_ctx *ctx);
 
 /* --- range.c: the registry. Lock held as said. --- */
 /* Reading. The range that contains addr, or NULL. */
@@ -355,13 +362,20 @@ struct ufi_iovec {
 	uint64_t len;
 };
 
-/* readv(2): bytes or -errno. */
+/* How to read: flags. */
+#define UFI_READ_NONBLOCK 1u
+#define UFI_READ_FORK_ALONE 2u /* a FORK comes in an answer of its own */
+
+/* readv(2): bytes or -errno. The descriptor of a FORK is made in this process. */
 int64_t ufi_ctx_read(struct ufi_ctx *ctx, const struct ufi_iovec *iov, uint32_t niov,
-		     bool nonblock) UF_MUST_USE;
+		     unsigned how) UF_MUST_USE;
 
 /* --- retell.c --- */
-/* Who read these messages has gone before it could have looked at them: they are told again. */
-void ufi_ctx_retell(struct ufi_ctx *ctx, const struct uf_msg *msg, uint32_t n);
+/*
+ * Who read these messages has gone before it could have looked at them: they are told again.
+ * HEIR: of the FORK among them, which there is one of at most; taken.
+ */
+void ufi_ctx_retell(struct ufi_ctx *ctx, const struct uf_msg *msg, uint32_t n, uint64_t heir);
 /* The bell is changed by CHANGE, while it cannot ring, and rings or not as it should. */
 void ufi_ctx_ring(struct ufi_ctx *ctx, void (*change)(void *arg), void *arg);
 
@@ -409,12 +423,23 @@ int ufi_event_remap(struct ufi_task *task, struct ufi_ctx *ctx, uint64_t from, u
 		    uint64_t len) UF_MUST_USE;
 int ufi_event_remove(struct ufi_task *task, struct ufi_ctx *ctx, uint64_t start,
 		     uint64_t end) UF_MUST_USE;
+/* Takes HEIR, unless it fails. */
+int ufi_event_fork(struct ufi_task *task, struct ufi_ctx *ctx, uint64_t heir) UF_MUST_USE;
+/* Does a fork child get a context of its own? */
+bool ufi_event_follows(const struct ufi_ctx *ctx);
 /* The change was not made: those from *FROM on, &task->events for all, are not told. */
 void ufi_event_cancel(struct ufi_task *task, struct ufi_event **from);
 /* No lock. Each that was raised waits to be read, with signals blocked. */
 void ufi_event_tell(struct ufi_task *task);
-/* With the context locked. The oldest one, whose owner goes on; false: there is none. */
-bool ufi_event_take(struct ufi_task *task, struct ufi_ctx *ctx, struct uf_msg *msg);
+/*
+ * With the context locked. The oldest one, whose owner goes on: 1; 0: there is none, or it is
+ * a FORK and FORKS is not set. Or -errno: the descriptor of a FORK cannot be made, and nothing has
+ * changed.
+ */
+int ufi_event_take(struct ufi_task *task, struct ufi_ctx *ctx, bool forks,
+		   struct uf_msg *msg) UF_MUST_USE;
+/* With the context locked. A FORK that was read is told once more, first. Takes HEIR. */
+void ufi_event_again(struct ufi_task *task, struct ufi_ctx *ctx, uint64_t heir);
 bool ufi_event_pending(struct ufi_task *task, struct ufi_ctx *ctx);
 /* The context has no users any more: whoever waits goes on. */
 void ufi_event_release(struct ufi_task *task, struct ufi_ctx *ctx);

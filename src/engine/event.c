@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Owns the messages about changes of the address space: UNMAP, REMAP and REMOVE.
+ * Owns the messages about changes of the address space: UNMAP, REMAP, REMOVE and FORK.
  * An event is raised before the change, which is when the context's pages can no
  * longer be resolved, and told with no lock held: the thread that makes the
  * change waits until its event is read.
@@ -17,6 +17,8 @@ static bool event_wanted(const struct ufi_ctx *ctx, uint8_t event)
 	uint64_t features = atomic_load(&ctx->features);
 
 	switch (event) {
+	case UF_EVENT_FORK:
+		return features & UF_FEATURE_EVENT_FORK;
 	case UF_EVENT_REMAP:
 		return features & UF_FEATURE_EVENT_REMAP;
 	case UF_EVENT_REMOVE:
@@ -34,6 +36,18 @@ static void event_count(struct ufi_ctx *ctx)
 	for (uint32_t i = 0; i < ctx->events_used; i++)
 		n += atomic_load(&ctx->event[i].state) != UFI_EVENT_FREE;
 	atomic_store(&ctx->changing, n);
+}
+
+static void event_free(struct ufi_task *task, struct ufi_event *ev)
+{
+	uint64_t heir = ev->heir;
+
+	uf_list_unlink(&ev->link);
+	/* Forgotten first: what is killed in between stays open, and is not closed twice. */
+	ev->heir = 0;
+	if (heir)
+		task->mmu->ops->heir_close(task->mmu, heir);
+	atomic_store(&ev->state, UFI_EVENT_FREE);
 }
 
 static void event_over(struct ufi_task *task, struct ufi_event *ev)
@@ -56,10 +70,9 @@ static void event_bury(struct ufi_task *task, struct ufi_ctx *ctx)
 			continue;
 		if (state == UFI_EVENT_OVER)
 			event_over(task, ev);
-		if (task->mmu->ops->alive(task->mmu, ev->tid))
+		if (ev->tid ? task->mmu->ops->alive(task->mmu, ev->tid) : state != UFI_EVENT_OVER)
 			continue;
-		uf_list_unlink(&ev->link);
-		atomic_store(&ev->state, UFI_EVENT_FREE);
+		event_free(task, ev);
 		ufi_ctx_unref(task, ctx);
 	}
 	event_count(ctx);
@@ -88,24 +101,35 @@ static struct ufi_event *event_slot(struct ufi_task *task, struct ufi_ctx *ctx)
 	return event_find_free(ctx);
 }
 
+/* With the context locked; a free slot, or NULL. */
+static struct ufi_event *event_make(struct ufi_task *task, struct ufi_ctx *ctx, uint32_t tid,
+				    const struct uf_msg *msg, uint64_t heir)
+{
+	struct ufi_event *ev = event_slot(task, ctx);
+
+	if (!ev)
+		return NULL;
+	/* First, as it can be buried as soon as it is not free. */
+	atomic_fetch_add(&ctx->refs, 1);
+	atomic_fetch_add(&ctx->changing, 1);
+	ev->tid = tid;
+	ev->ctx = ctx;
+	ev->next = NULL;
+	ev->msg = *msg;
+	ev->heir = heir;
+	uf_step();
+	atomic_store(&ev->state, UFI_EVENT_RAISED);
+	return ev;
+}
+
 /* The last of its change. The context is not locked. spec: event.12 */
-static int event_raise(struct ufi_task *task, struct ufi_ctx *ctx, const struct uf_msg *msg)
+static int event_raise(struct ufi_task *task, struct ufi_ctx *ctx, const struct uf_msg *msg,
+		       uint64_t heir)
 {
 	struct ufi_event *ev;
 
 	ufi_lock_take(task, &ctx->lock);
-	ev = event_slot(task, ctx);
-	if (ev) {
-		/* First, as it can be buried as soon as it is not free. */
-		atomic_fetch_add(&ctx->refs, 1);
-		atomic_fetch_add(&ctx->changing, 1);
-		ev->tid = task->tid;
-		ev->ctx = ctx;
-		ev->next = NULL;
-		ev->msg = *msg;
-		uf_step();
-		atomic_store(&ev->state, UFI_EVENT_RAISED);
-	}
+	ev = event_make(task, ctx, task->tid, msg, heir);
 	UFI_VALIDATE_CTX(ctx);
 	ufi_lock_release(task, &ctx->lock);
 	if (!ev)
@@ -147,7 +171,7 @@ int ufi_event_unmap(struct ufi_task *task, uint64_t start, uint64_t end)
 		struct ufi_ctx *ctx = table->range[i]->ctx;
 
 		if (ctx && event_wanted(ctx, msg.event) && !event_is_raised(task, ctx, &msg))
-			err = event_raise(task, ctx, &msg);
+			err = event_raise(task, ctx, &msg, 0);
 	}
 	return err;
 }
@@ -163,7 +187,7 @@ int ufi_event_remap(struct ufi_task *task, struct ufi_ctx *ctx, uint64_t from, u
 	msg.arg.remap.from = from;
 	msg.arg.remap.to = to;
 	msg.arg.remap.len = len;
-	return ctx && event_wanted(ctx, msg.event) ? event_raise(task, ctx, &msg) : 0;
+	return ctx && event_wanted(ctx, msg.event) ? event_raise(task, ctx, &msg, 0) : 0;
 }
 
 /* spec: event.4 */
@@ -172,7 +196,21 @@ int ufi_event_remove(struct ufi_task *task, struct ufi_ctx *ctx, uint64_t start,
 	struct uf_msg msg;
 
 	event_message(&msg, UF_EVENT_REMOVE, start, end);
-	return ctx && event_wanted(ctx, msg.event) ? event_raise(task, ctx, &msg) : 0;
+	return ctx && event_wanted(ctx, msg.event) ? event_raise(task, ctx, &msg, 0) : 0;
+}
+
+bool ufi_event_follows(const struct ufi_ctx *ctx)
+{
+	return event_wanted(ctx, UF_EVENT_FORK);
+}
+
+/* spec: event.21 */
+int ufi_event_fork(struct ufi_task *task, struct ufi_ctx *ctx, uint64_t heir)
+{
+	struct uf_msg msg;
+
+	event_message(&msg, UF_EVENT_FORK, 0, 0);
+	return event_raise(task, ctx, &msg, heir);
 }
 
 static void event_give_back(struct ufi_task *task, struct ufi_event *ev)
@@ -180,8 +218,7 @@ static void event_give_back(struct ufi_task *task, struct ufi_event *ev)
 	struct ufi_ctx *ctx = ev->ctx;
 
 	ufi_lock_take(task, &ctx->lock);
-	uf_list_unlink(&ev->link);
-	atomic_store(&ev->state, UFI_EVENT_FREE);
+	event_free(task, ev);
 	uf_step();
 	event_count(ctx);
 	UFI_VALIDATE_CTX(ctx);
@@ -260,20 +297,46 @@ void ufi_event_tell(struct ufi_task *task)
 	task->events_end = &task->events;
 }
 
-/* spec: event.13, event.14 */
-bool ufi_event_take(struct ufi_task *task, struct ufi_ctx *ctx, struct uf_msg *msg)
+/* spec: event.13, event.14, event.23 */
+int ufi_event_take(struct ufi_task *task, struct ufi_ctx *ctx, bool forks, struct uf_msg *msg)
 {
 	struct ufi_event *ev;
 
 	if (uf_list_empty(&ctx->events))
-		return false;
+		return 0;
 	event_bury(task, ctx);
 	if (uf_list_empty(&ctx->events))
-		return false;
+		return 0;
 	ev = UF_CONTAINER_OF(ctx->events.next, struct ufi_event, link);
 	*msg = ev->msg;
+	if (ev->heir && !forks)
+		return 0;
+	if (ev->heir) {
+		int fd = task->mmu->ops->heir_open(task->mmu, ev->heir);
+
+		if (fd < 0)
+			return fd;
+		msg->arg.fork.ufd = (uint32_t)fd;
+	}
 	event_over(task, ev);
-	return true;
+	return 1;
+}
+
+/* It is nobody's change any more, so it is in nobody's list. Without a slot it is lost. */
+void ufi_event_again(struct ufi_task *task, struct ufi_ctx *ctx, uint64_t heir)
+{
+	struct ufi_event *ev = NULL;
+	struct uf_msg msg;
+
+	event_message(&msg, UF_EVENT_FORK, 0, 0);
+	if (!ctx->released)
+		ev = event_make(task, ctx, 0, &msg, heir);
+	if (!ev) {
+		task->mmu->ops->heir_close(task->mmu, heir);
+		return;
+	}
+	atomic_store(&ev->state, UFI_EVENT_UNREAD);
+	uf_list_append(ctx->events.next, &ev->link); /* that is, before the first */
 }
 
 bool ufi_event_pending(struct ufi_task *task, struct ufi_ctx *ctx)

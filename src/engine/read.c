@@ -54,14 +54,15 @@ static void read_message(const struct ufi_ctx *ctx, const struct ufi_waiter *w, 
 
 /*
  * Take the oldest fault, or else the oldest event: from now on it is delivered, whatever becomes of
- * it. If none is there, *seen is what `arrivals' will no longer be once one
- * has come. spec: read.3, read.5, event.13
+ * it. Without FORKS none of these is taken. 1; or 0, or -errno as of ufi_event_take. If none is
+ * there, *seen is what `arrivals' will no longer be once one has come. spec: read.3, read.5,
+ * event.13
  */
-static bool read_take(struct ufi_task *task, struct ufi_ctx *ctx, struct uf_msg *msg,
-		      uint32_t *seen)
+static int read_take(struct ufi_task *task, struct ufi_ctx *ctx, bool forks, struct uf_msg *msg,
+		     uint32_t *seen)
 {
 	const struct uf_mmu_ops *ops = task->mmu->ops;
-	bool have;
+	int have;
 	bool more;
 
 	ufi_lock_take(task, &ctx->lock);
@@ -73,7 +74,7 @@ static bool read_take(struct ufi_task *task, struct ufi_ctx *ctx, struct uf_msg 
 		uf_list_unlink(&w->link);
 		uf_list_append(&ctx->delivered, &w->link);
 	} else {
-		have = ufi_event_take(task, ctx, msg);
+		have = ufi_event_take(task, ctx, forks, msg);
 	}
 	/* Several may have come while only one reader was woken. */
 	more = ufi_ctx_unread(ctx);
@@ -103,18 +104,23 @@ static int read_sleep(struct ufi_task *task, struct ufi_ctx *ctx, uint32_t seen)
 }
 
 static int64_t read_all(struct ufi_task *task, struct ufi_ctx *ctx, struct read_cursor *cur,
-			uint64_t room, bool nonblock)
+			uint64_t room, unsigned how)
 {
 	struct uf_msg msg;
 	int64_t got = 0;
+	bool alone = how & UFI_READ_FORK_ALONE;
 	uint32_t seen;
+	int have;
 	int err;
 
 	while (room - (uint64_t)got >= sizeof(msg)) {
-		if (!read_take(task, ctx, &msg, &seen)) {
+		have = read_take(task, ctx, !alone || !got, &msg, &seen);
+		if (have < 0) /* spec: event.23 */
+			return got ? got : have;
+		if (!have) {
 			if (got)
 				break;
-			if (nonblock) /* spec: read.7 */
+			if (how & UFI_READ_NONBLOCK) /* spec: read.7 */
 				return -EAGAIN;
 			err = read_sleep(task, ctx, seen);
 			if (err)
@@ -125,12 +131,14 @@ static int64_t read_all(struct ufi_task *task, struct ufi_ctx *ctx, struct read_
 		if (read_put(task, cur, &msg))
 			return got ? got : -EFAULT;
 		got += (int64_t)sizeof(msg);
+		if (alone && msg.event == UF_EVENT_FORK)
+			break;
 	}
 	return got;
 }
 
 /* spec: read.1, read.2 */
-int64_t ufi_ctx_read(struct ufi_ctx *ctx, const struct ufi_iovec *iov, uint32_t niov, bool nonblock)
+int64_t ufi_ctx_read(struct ufi_ctx *ctx, const struct ufi_iovec *iov, uint32_t niov, unsigned how)
 {
 	struct read_cursor cur = {.iov = iov, .niov = niov};
 	uint64_t room = read_room(iov, niov);
@@ -141,7 +149,7 @@ int64_t ufi_ctx_read(struct ufi_ctx *ctx, const struct ufi_iovec *iov, uint32_t 
 		return -EINVAL;
 	ufi_ctx_get(ctx);
 	ufi_task_enter(&task, ctx->mm);
-	ret = read_all(&task, ctx, &cur, room, nonblock);
+	ret = read_all(&task, ctx, &cur, room, how);
 	ufi_task_leave(&task);
 	ufi_ctx_put(ctx);
 	return ret;

@@ -23,9 +23,10 @@ static struct ufi_waiter *retell_find(struct ufi_ctx *ctx, const struct uf_msg *
 
 /*
  * To where they were taken from, the front. Nobody has waited for those that have been
- * resolved meanwhile, and an event is over once it has been read.
+ * resolved meanwhile, and an event is over once it has been read; but a child
+ * whose descriptor nobody has is lost.
  */
-void ufi_ctx_retell(struct ufi_ctx *ctx, const struct uf_msg *msg, uint32_t n)
+void ufi_ctx_retell(struct ufi_ctx *ctx, const struct uf_msg *msg, uint32_t n, uint64_t heir)
 {
 	const struct uf_mmu_ops *ops = ctx->mm->mmu->ops;
 	struct ufi_task task;
@@ -42,7 +43,9 @@ void ufi_ctx_retell(struct ufi_ctx *ctx, const struct uf_msg *msg, uint32_t n)
 		uf_list_unlink(&w->link);
 		uf_list_append(ctx->pending.next, &w->link); /* that is, before the first */
 	}
-	if (!uf_list_empty(&ctx->pending)) {
+	if (heir)
+		ufi_event_again(&task, ctx, heir);
+	if (ufi_ctx_unread(ctx)) {
 		atomic_fetch_add(&ctx->arrivals, 1);
 		(void)ops->unpark(task.mmu, &ctx->arrivals, INT32_MAX);
 		if (!ctx->bell)

@@ -118,6 +118,14 @@ struct uf_mmu_ops {
 	void (*forget)(struct uf_mmu *mmu, uint64_t token);
 
 	/*
+	 * In a fork child: the range and its traps are here as in the parent, and what attach
+	 * has prepared beside them is not, but for the token; it is prepared again. Inverse:
+	 * detach, also if it fails. -ENOENT: the child has not got the mapping; -ENOMEM,
+	 * -EOPNOTSUPP. Only where a fork can make heirs (struct ufi_ctx).
+	 */
+	int (*inherit)(struct uf_mmu *mmu, struct ufi_range *r);
+
+	/*
 	 * The first run of pages at or above ADDR in the range that the page
 	 * tables map (or hold a swap entry for): [*start, *end). -ENOENT: none.
 	 * Only the bounds of the range are asked for; it need not be registered.
@@ -258,6 +266,15 @@ struct uf_mmu_ops {
 
 	/* Make the context's descriptor readable, or no longer. Called under the context's lock. */
 	void (*bell)(struct uf_mmu *mmu, uint64_t cookie, bool ring);
+
+	/*
+	 * What a FORK was raised with stands for the descriptor of the child's context. open: the
+	 * calling process has it once more from now on, as the program's own; its number,
+	 * or -EMFILE. Both are called under the context's lock, and only where a fork
+	 * can make heirs.
+	 */
+	int (*heir_open)(struct uf_mmu *mmu, uint64_t heir);
+	void (*heir_close)(struct uf_mmu *mmu, uint64_t heir);
 
 	/* --- Memory of ours: zeroed, page granular, untouched pages cost nothing --- */
 	void *(*alloc)(struct uf_mmu *mmu, size_t len);

@@ -43,6 +43,32 @@ static int io_sleep(struct shim_file *file, int fd)
 }
 
 /*
+ * The messages are in the program's buffers by now, which were just written. The
+ * descriptor of a fork's message is to be a userfaultfd at once. spec: event.23
+ */
+static void io_adopt(const struct iovec *iov, int niov, size_t got)
+{
+	struct uf_msg msg;
+	uint8_t *to = (uint8_t *)&msg;
+	size_t at = 0;
+
+	for (int i = 0; i < niov && got; i++) {
+		const uint8_t *from = iov[i].iov_base;
+		size_t left = iov[i].iov_len < got ? iov[i].iov_len : got;
+
+		got -= left;
+		for (; left; left--) {
+			to[at++] = *from++;
+			if (at < sizeof(msg))
+				continue;
+			if (msg.event == UF_EVENT_FORK)
+				ufi_socket_adopt((int)msg.arg.fork.ufd);
+			at = 0;
+		}
+	}
+}
+
+/*
  * poll is never restarted after a signal, but a read would be: unless some
  * handler of the program asks for the opposite, it is.
  */
@@ -58,6 +84,8 @@ static long io_readv(struct shim_file *file, int fd, const struct iovec *iov, in
 		return -EOPNOTSUPP;
 	for (;;) {
 		ret = file->ops->readv(file->ctx, fd, iov, niov, true);
+		if (ret > 0)
+			io_adopt(iov, niov, (size_t)ret);
 		if (ret != -EAGAIN || dontwait || UF_SYS2(SYS_fcntl, fd, F_GETFL) & O_NONBLOCK)
 			return ret;
 		err = io_sleep(file, fd);

@@ -164,6 +164,10 @@ static inline long ufi_real_ret(long ret)
 /* userfaultfd(2): a new descriptor or -errno. */
 int ufi_create(int flags);
 
+/* --- socket.c --- */
+/* FD has come from another process: if it is an engine's, it is a userfaultfd here, too. */
+void ufi_socket_adopt(int fd);
+
 /* --- pagemap.c --- */
 /* FD has just been opened by PATH, which can be read. */
 void ufi_pagemap_opened(int fd, const char *path);

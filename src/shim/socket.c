@@ -24,7 +24,7 @@ static void socket_share(int fd)
 	ufi_table_put(file);
 }
 
-static void socket_adopt(int fd)
+void ufi_socket_adopt(int fd)
 {
 	const struct uf_backend_ops *ops;
 	void *ctx;
@@ -102,7 +102,7 @@ SHIM_EXPORT ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
 	int saved = errno;
 
 	if (ret >= 0)
-		socket_each(msg, socket_adopt);
+		socket_each(msg, ufi_socket_adopt);
 	errno = saved;
 	return ret;
 }
@@ -114,7 +114,7 @@ SHIM_EXPORT int recvmmsg(int fd, struct mmsghdr *msgs, unsigned int n, int flags
 	int saved = errno;
 
 	for (int i = 0; i < ret; i++)
-		socket_each(&msgs[i].msg_hdr, socket_adopt);
+		socket_each(&msgs[i].msg_hdr, ufi_socket_adopt);
 	errno = saved;
 	return ret;
 }

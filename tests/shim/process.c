@@ -61,6 +61,114 @@ static void fork_child_own(void)
 	monitor_stop(&m);
 }
 
+struct follow {
+	int uffd[4]; /* the parent's, and one for each child that it was told of */
+	int n;
+	char *memory;
+	int stop;
+	_Atomic int filled;
+};
+
+static void follow_read(struct follow *f, int uffd)
+{
+	struct uffd_msg msg;
+
+	if (read(uffd, &msg, sizeof(msg)) != sizeof(msg))
+		return;
+	if (msg.event == UFFD_EVENT_FORK) {
+		f->uffd[f->n++] = (int)msg.arg.fork.ufd;
+	} else {
+		char *page = (char *)(uintptr_t)(msg.arg.pagefault.address & ~(page_size - 1));
+		int err;
+
+		do
+			err = uffd_fill(uffd, page,
+					(char)('a' + (page - f->memory) / (long)page_size));
+		while (err == EAGAIN);
+		CHECK(err == 0);
+		f->filled++;
+	}
+}
+
+/* Serves all of them, with the calls that it would make on the kernel's. */
+static void *follow_main(void *arg)
+{
+	struct follow *f = arg;
+
+	for (;;) {
+		struct pollfd fds[5] = {{.fd = f->stop, .events = POLLIN}};
+		int n = f->n;
+
+		for (int i = 0; i < n; i++)
+			fds[i + 1] = (struct pollfd){.fd = f->uffd[i], .events = POLLIN};
+		CHECK(poll(fds, (nfds_t)n + 1, -1) > 0);
+		for (int i = 0; i < n; i++) {
+			if (fds[i + 1].revents & POLLIN)
+				follow_read(f, f->uffd[i]);
+		}
+		if (fds[0].revents)
+			return NULL;
+	}
+}
+
+static int follow_open(void)
+{
+	struct uffdio_api api = {.api = UFFD_API, .features = UFFD_FEATURE_EVENT_FORK};
+	int uffd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
+
+	CHECK(uffd >= 0);
+	if (ioctl(uffd, UFFDIO_API, &api) && errno == EPERM)
+		skip("no privilege to follow forks");
+	CHECK(api.features & UFFD_FEATURE_EVENT_FORK);
+	return uffd;
+}
+
+static void follow_child(const struct follow *f, int go)
+{
+	char byte;
+
+	CHECK(f->memory[0] == 'a' && f->memory[page_size] == 'b');
+	f->memory[0] = 'X';
+	CHECK(f->memory[2 * page_size] == 'c' && f->memory[0] == 'X');
+	/* Not before the last page was answered for. */
+	CHECK(read(go, &byte, 1) == 1);
+	_exit(0);
+}
+
+/* Whoever asks to follow forks serves parent and children. */
+static void fork_follow(void)
+{
+	struct follow f = {.uffd = {follow_open()}, .n = 1};
+	pthread_t thread;
+	int stop[2];
+	int go[2];
+	pid_t pid[2];
+
+	f.memory = uffd_memory(f.uffd[0], 4);
+	CHECK(pipe(stop) == 0 && pipe(go) == 0);
+	f.stop = stop[0];
+	CHECK(pthread_create(&thread, NULL, follow_main, &f) == 0);
+	CHECK(f.memory[0] == 'a');
+	for (int i = 0; i < 2; i++) {
+		pid[i] = fork();
+		if (pid[i] == 0)
+			follow_child(&f, go[0]);
+	}
+	/* One page here, and two in each child. */
+	while (f.filled < 5)
+		usleep(1000);
+	CHECK(write(go[1], "xx", 2) == 2);
+	CHECK(end_of(pid[0]) == 0 && end_of(pid[1]) == 0);
+	CHECK(f.memory[0] == 'a' && f.memory[3 * page_size] == 'd');
+	CHECK(write(stop[1], "x", 1) == 1);
+	CHECK(pthread_join(thread, NULL) == 0);
+	CHECK(f.n == 3);
+	for (int i = 0; i < f.n; i++) {
+		CHECK(fcntl(f.uffd[i], F_GETFD) == FD_CLOEXEC);
+		CHECK(close(f.uffd[i]) == 0);
+	}
+}
+
 /* The child of a vfork tidies up in its own descriptors, and runs on our memory. */
 static void vfork_child(void)
 {
@@ -167,11 +275,8 @@ static void exec_child(void)
 }
 
 const struct test_case process_cases[] = {
-	{"process.fork-child", fork_child},
-	{"process.fork-child-own", fork_child_own},
-	{"process.vfork-child", vfork_child},
-	{"process.clone-vm", clone_vm},
-	{"process.clone-vm-killed", clone_vm_killed},
-	{"process.exec-child", exec_child},
-	{NULL, NULL},
+	{"process.fork-child", fork_child},   {"process.fork-child-own", fork_child_own},
+	{"process.fork-follow", fork_follow}, {"process.vfork-child", vfork_child},
+	{"process.clone-vm", clone_vm},	      {"process.clone-vm-killed", clone_vm_killed},
+	{"process.exec-child", exec_child},   {NULL, NULL},
 };

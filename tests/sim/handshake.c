@@ -219,7 +219,7 @@ static void api_two_at_once(struct t *t)
 /* Who may not trace others may not follow forks; which other bits there are does not matter. */
 static void api_event_fork(struct t *t)
 {
-	static const uint64_t more[] = {0, UFI_FEATURES, UINT64_C(1) << 40};
+	static const uint64_t more[] = {0, UFI_FEATURES | UINT64_C(1) << 41, UINT64_C(1) << 40};
 	struct ufi_ctx *ctx = t_open_bare(t, false);
 
 	for (size_t i = 0; i < UF_ARRAY_SIZE(more); i++) {

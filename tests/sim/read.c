@@ -220,7 +220,7 @@ static void read_unread(struct t *t)
 	CHECK_EQ(ufi_ctx_read(c.ctx, &iov, 1, true), 2 * MSG);
 	ufi_sim_peek(t->sim, buffer, msg, sizeof(msg));
 	CHECK_FILL(t_zero(t, c.ctx, addr, 1, 0), 0, P);
-	ufi_ctx_retell(c.ctx, msg, 2);
+	ufi_ctx_retell(c.ctx, msg, 2, 0);
 	CHECK(c.ctx->bell);
 	t_fault_at(t, c.ctx, addr + P, 0);
 	t_fault_at(t, c.ctx, addr + 2 * P, 0);
@@ -230,7 +230,7 @@ static void read_unread(struct t *t)
 	reader = t_thread(t, "reader", read_call_thread);
 	ufi_sim_idle(t->sim);
 	CHECK(!ufi_sim_gone(reader));
-	ufi_ctx_retell(c.ctx, msg, 2);
+	ufi_ctx_retell(c.ctx, msg, 2, 0);
 	ufi_sim_join(t->sim, reader);
 	CHECK_EQ(c.ret, MSG);
 	t_no_message(t, c.ctx);

@@ -38,6 +38,8 @@ static const struct t_suite suites[] = {
 	{"event", event_wait_cases},
 	{"private", private_cases},
 	{"hugetlb", hugetlb_cases},
+	{"event", event_fork_cases},
+	{"event", event_fork_storm_cases},
 	{"handover", handover_cases},
 	{"handover", handover_end_cases},
 	{"handover", handover_hostile_cases},

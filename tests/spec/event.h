@@ -8,6 +8,9 @@
 
 #define EVENT_ALL (UF_FEATURE_EVENT_UNMAP | UF_FEATURE_EVENT_REMAP | UF_FEATURE_EVENT_REMOVE)
 
+/* And to be told of forks, where that is allowed. */
+#define EVENT_FORKS (UF_FEATURE_EVENT_FORK | UF_FEATURE_THREAD_ID)
+
 /* A call that a thread makes. */
 struct event_call {
 	struct t_thread th;

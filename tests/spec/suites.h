@@ -37,6 +37,8 @@ extern const struct t_case event_remap_cases[];
 extern const struct t_case event_wait_cases[];
 extern const struct t_case private_cases[];
 extern const struct t_case hugetlb_cases[];
+extern const struct t_case event_fork_cases[];
+extern const struct t_case event_fork_storm_cases[];
 extern const struct t_case handover_cases[];
 extern const struct t_case handover_end_cases[];
 extern const struct t_case handover_hostile_cases[];

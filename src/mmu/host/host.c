@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Owns the machine's start, its table of callbacks, what it has found out
- * about this host, and what becomes of all that in a fork child.
+ * about this host, and what becomes of all that in a fork child (when, fork.c says).
  */
 #include <pthread.h>
 #include <sched.h>
@@ -31,7 +31,6 @@ enum {
 };
 
 static pthread_mutex_t host_start_lock = PTHREAD_MUTEX_INITIALIZER;
-static struct ufi_task host_fork_task;
 
 /* Neither waits: the program may have read or filled the socket behind our back. */
 static void host_bell(struct uf_mmu *mmu, uint64_t cookie, bool ring)
@@ -56,6 +55,7 @@ static const struct uf_mmu_ops host_ops = {
 	.attach = ufi_trap_attach,
 	.detach = ufi_trap_detach,
 	.forget = ufi_object_put,
+	.inherit = ufi_trap_inherit,
 	.populated = ufi_pagemap_populated,
 	.scan = ufi_walk_scan,
 	.arm = ufi_trap_arm,
@@ -81,6 +81,8 @@ static const struct uf_mmu_ops host_ops = {
 	.unpark = ufi_thread_unpark,
 	.spin = ufi_thread_spin,
 	.bell = host_bell,
+	.heir_open = ufi_fork_heir_open,
+	.heir_close = ufi_fork_heir_close,
 	.alloc = ufi_arena_alloc,
 	.free = ufi_arena_free,
 };
@@ -309,51 +311,53 @@ static uint64_t host_task_size(void)
 #endif
 }
 
-static void host_fork_prepare(void)
-{
-	host_fork_task.mm = NULL;
-	if (!ufi_host_running())
-		return;
-	ufi_vm_begin(&ufi_host.mm, &host_fork_task);
-	ufi_arena_fork_prepare(&host_fork_task);
-}
-
-static void host_fork_parent(void)
-{
-	if (!host_fork_task.mm)
-		return;
-	ufi_arena_fork_parent(&host_fork_task);
-	ufi_vm_end(&host_fork_task);
-}
-
-static void host_fork_child(void)
-{
-	if (!host_fork_task.mm)
-		return;
-	ufi_host_child();
-	ufi_task_leave(&host_fork_task);
-}
-
 uint32_t ufi_host_epoch(void)
 {
 	return ufi_host_ours() ? atomic_load(&ufi_host.epoch) : UINT32_MAX;
 }
 
+void ufi_host_release_fd(int fd)
+{
+	atomic_fetch_and(&host_owned[fd / 64], ~(UINT64_C(1) << fd % 64));
+}
+
+void ufi_host_claim_fd(int fd)
+{
+	atomic_fetch_or(&host_owned[fd / 64], UINT64_C(1) << fd % 64);
+}
+
+/* All of ours are the parent's, but those of the child's own contexts, which are not ours yet. */
+static void host_close_all(const struct ufi_host_fork *hooks)
+{
+	for (int fd = 0; fd < HOST_FD_MAX; fd++) {
+		if (ufi_host_owns_fd(fd) && !ufi_object_holds(fd))
+			ufi_host_disown_fd(fd);
+	}
+	if (hooks)
+		hooks->each_fd(ufi_host_claim_fd);
+	ufi_host.proc_fd = ufi_host.mem_fd = -1;
+}
+
 void ufi_host_child(void)
 {
+	const struct ufi_host_fork *hooks = ufi_fork_hooks();
+
 	ufi_arena_fork_child();
+	if (hooks && !ufi_fork_expected())
+		hooks->forget(&ufi_host.mm);
+	host_close_all(hooks);
+	host_open_proc();
 	ufi_mm_forked(&ufi_host.mm);
-	for (int fd = 0; fd < HOST_FD_MAX; fd++)
-		ufi_host_disown_fd(fd);
-	ufi_object_forked();
-	ufi_host.proc_fd = ufi_host.mem_fd = -1;
+	ufi_object_forked(&ufi_host.mm);
 	atomic_fetch_add(&ufi_host.epoch, 1);
 	atomic_store(ufi_host.canary, HOST_CANARY);
+	if (hooks && hooks->child())
+		return;
 	/* Poisoned pages need somebody to answer for them. */
 	if (ufi_host.mm.table->n)
-		host_open_proc();
-	else
-		atomic_store(&ufi_host.started, HOST_STOPPED);
+		return;
+	host_close_proc();
+	atomic_store(&ufi_host.started, HOST_STOPPED);
 }
 
 /*
@@ -416,7 +420,7 @@ static int host_start_locked(const char **why)
 	if (!err && !ufi_host.mm.mmu)
 		err = ufi_mm_init(&ufi_host.mm, &ufi_host.mmu);
 	if (!err && !atfork)
-		err = -pthread_atfork(host_fork_prepare, host_fork_parent, host_fork_child);
+		err = ufi_fork_install();
 	if (err)
 		return err;
 	atfork = true;

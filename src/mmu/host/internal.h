@@ -93,7 +93,10 @@ bool ufi_host_ours(void);
 /* And does it run? Then its signal handlers are installed. */
 bool ufi_host_running(void);
 uint64_t ufi_host_page_size(void);
-/* In a fork child: every trap falls, the machine is as if never started. */
+/*
+ * In a fork child: what has no heir ends, and if nothing is left the machine is as if never
+ * started.
+ */
 void ufi_host_child(void);
 /*
  * A duplicate of FD of our own, at a number where programs do not look; FD is
@@ -101,8 +104,40 @@ void ufi_host_child(void);
  */
 int ufi_host_own_fd(int fd, bool keep) UF_MUST_USE;
 void ufi_host_disown_fd(int fd);
+/*
+ * One of ours, open, counts as none for a while: nobody closes it who had that number before.
+ * Inverse: claim.
+ */
+void ufi_host_release_fd(int fd);
+void ufi_host_claim_fd(int fd);
 /* FD becomes one of ours, whose number is returned, or is closed: -1. */
 int ufi_host_take_fd(int fd);
+
+/* --- fork.c --- */
+/* What the backend does about a fork, on contexts that follow it (ufi_event_follows). */
+struct ufi_host_fork {
+	/* The registry is locked for writing: contexts get heirs, and are to be told. */
+	void (*prepare)(struct ufi_task *task);
+	/* The same in the parent, after the fork: it has none any more. If there is no child, nor
+	 * are they told. */
+	void (*parent)(struct ufi_task *task);
+	/* In a child that is not the one that heirs were made for: it has none. */
+	void (*forget)(struct ufi_mm *mm);
+	/* In the child: the descriptors that are its heirs', released since they were made. */
+	void (*each_fd)(void (*fn)(int fd));
+	/* Last in the child: they are contexts of its own. False: there are none. */
+	bool (*child)(void);
+};
+/* Before there is a context. HOOKS is borrowed for the life of the process. */
+void ufi_host_on_fork(const struct ufi_host_fork *hooks);
+const struct ufi_host_fork *ufi_fork_hooks(void);
+int ufi_fork_install(void) UF_MUST_USE;
+/* In a fork child: did the thread that has forked prepare for it? */
+bool ufi_fork_expected(void);
+/* What stands for FD, which is ours, in an event. */
+uint64_t ufi_fork_heir(int fd, bool cloexec);
+int ufi_fork_heir_open(struct uf_mmu *mmu, uint64_t heir);
+void ufi_fork_heir_close(struct uf_mmu *mmu, uint64_t heir);
 
 /* --- arena.c: addresses of our own. AS-Safe, signals blocked. --- */
 /*
@@ -148,7 +183,10 @@ uint64_t ufi_object_get(uint64_t addr, uint64_t id) UF_MUST_USE;
 void ufi_object_hold(uint64_t token);
 /* uf_mmu_ops.forget. */
 void ufi_object_put(struct uf_mmu *mmu, uint64_t token);
-void ufi_object_forked(void);
+/* In a fork child: those that its ranges have go on, the others are given back. */
+void ufi_object_forked(const struct ufi_mm *mm);
+/* Is it the descriptor of one? */
+bool ufi_object_holds(int fd);
 /* The descriptor itself. */
 int ufi_object_fd(uint64_t token);
 /* Another descriptor of the object mapped at ADDR, opened so. */
@@ -182,6 +220,7 @@ bool ufi_pagemap_works(void);
 /* --- trap.c --- */
 int ufi_trap_attach(struct uf_mmu *mmu, struct ufi_range *r, bool closed) UF_MUST_USE;
 void ufi_trap_detach(struct uf_mmu *mmu, struct ufi_range *r, bool gone);
+int ufi_trap_inherit(struct uf_mmu *mmu, struct ufi_range *r) UF_MUST_USE;
 int ufi_trap_arm(struct uf_mmu *mmu, struct ufi_range *r, uint64_t addr, uint64_t len) UF_MUST_USE;
 int ufi_trap_open(struct uf_mmu *mmu, struct ufi_range *r, uint64_t addr, uint64_t len,
 		  bool readonly) UF_MUST_USE;

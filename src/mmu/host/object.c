@@ -127,10 +127,45 @@ void ufi_object_put(struct uf_mmu *mmu, uint64_t token)
 		ufi_host_disown_fd(o->fd);
 }
 
-/* The descriptors are closed by then. */
-void ufi_object_forked(void)
+/* Pieces of one range follow each other. */
+static uint32_t object_users(const struct ufi_mm *mm, uint64_t token)
 {
-	memset(objects, 0, sizeof(objects));
+	const struct ufi_table *table = mm->table;
+	const struct ufi_states *last = NULL;
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < table->n; i++) {
+		const struct ufi_states *states = table->range[i]->states;
+
+		n += states != last && states->token == token;
+		last = states;
+	}
+	return n;
+}
+
+/*
+ * Where pages of a private mapping have become anonymous nothing in the child tells
+ * what file it is of: the descriptors are the parent's.
+ */
+void ufi_object_forked(const struct ufi_mm *mm)
+{
+	for (uint64_t i = 0; i < OBJECTS; i++) {
+		struct object *o = &objects[i];
+		uint32_t users = o->refs ? object_users(mm, i + 1) : 0;
+
+		if (o->refs && !users)
+			ufi_host_disown_fd(o->fd);
+		o->refs = users;
+	}
+}
+
+bool ufi_object_holds(int fd)
+{
+	for (size_t i = 0; i < OBJECTS; i++) {
+		if (objects[i].refs && objects[i].fd == fd)
+			return true;
+	}
+	return false;
 }
 
 int ufi_object_fd(uint64_t token)

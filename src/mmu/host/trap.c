@@ -160,16 +160,24 @@ static bool trap_can_tell(const struct host *h, const struct ufi_range *r)
 	return !r->object || r->shared || r->states->token;
 }
 
+/* What there is beside the mapping itself. */
+static int trap_prepare(const struct host *h, struct ufi_range *r)
+{
+	int err = r->fill == UF_FILL_ALIAS ? trap_make_alias(r) : 0;
+
+	if (!err && r->object && !r->states->token)
+		r->states->token = ufi_object_get(r->start, r->object);
+	if (!err && !trap_can_tell(h, r))
+		err = -EOPNOTSUPP;
+	return err;
+}
+
 int ufi_trap_attach(struct uf_mmu *mmu, struct ufi_range *r, bool closed)
 {
 	int err = trap_choose(host_of(mmu), r, closed);
 
-	if (!err && r->fill == UF_FILL_ALIAS)
-		err = trap_make_alias(r);
-	if (!err && r->object && !r->states->token)
-		r->states->token = ufi_object_get(r->start, r->object);
-	if (!err && !trap_can_tell(host_of(mmu), r))
-		err = -EOPNOTSUPP;
+	if (!err)
+		err = trap_prepare(host_of(mmu), r);
 	if (err || !closed)
 		return err;
 	err = trap_protect(r->start, r->end - r->start, PROT_NONE);
@@ -189,6 +197,18 @@ void ufi_trap_detach(struct uf_mmu *mmu, struct ufi_range *r, bool gone)
 		trap_protect(r->start, len, host_prot(r->prot));
 	}
 	trap_drop_alias(r);
+}
+
+/*
+ * The host's fork has brought along protections and guard markers, but not what lies where
+ * the second mapping was. Advice for the program may have kept memory from coming at all.
+ */
+int ufi_trap_inherit(struct uf_mmu *mmu, struct ufi_range *r)
+{
+	trap_drop_alias(r);
+	if (UF_SYS3(SYS_msync, r->start, r->end - r->start, MS_ASYNC) == -ENOMEM)
+		return -ENOENT;
+	return trap_prepare(host_of(mmu), r);
 }
 
 int ufi_trap_arm(struct uf_mmu *mmu, struct ufi_range *r, uint64_t addr, uint64_t len)
