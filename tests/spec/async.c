@@ -537,7 +537,7 @@ const struct t_case async_cases[] = {
 	CASE("async.13", async_dontneed_missing, T_ALL),
 	CASE("async.13", async_remove, T_OBJECT),
 	CASE("async.14", async_fork, T_ALL),
-	CASE("async.14", async_fork_event, T_ALL),
+	CASE("async.14", async_fork_event, T_SMALL),
 	CASE("async.15", async_mremap, T_ALL),
 	CASE("async.15", async_mremap_event, T_ALL),
 	CASE("async.16", async_unregister, T_ALL),

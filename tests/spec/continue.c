@@ -210,6 +210,7 @@ static void continue_mapped(struct t *t)
 	size_t page = t->page;
 	char *addr = continue_object(t, uf, 3, MINOR | MISSING | WP, NULL);
 
+	t_needs_linux();
 	continue_check(uf, addr, page, 0, 0, (int64_t)page);
 	continue_check(uf, addr, page, 0, -EEXIST, -EEXIST);
 	continue_check(uf, addr, page, UF_CONTINUE_MODE_WP, -EEXIST, -EEXIST);
