@@ -130,19 +130,23 @@ static inline void t_needs_signals(void)
 		t_skip("ThreadSanitizer puts off handlers until the thread makes a call");
 }
 
-/* The test starts threads in the fork of a process that has some. */
-static inline void t_needs_threads_after_fork(void)
-{
-	if (T_SANITIZED && !T_THREAD_SANITIZER)
-		t_skip("AddressSanitizer's allocator may be locked for good in such a child");
-}
-
 /*
  * The test needs what an emulator of another processor does not carry out: calls
  * on memory, such as advice that it accepts and ignores, errors of messages whose
  * buffers are bad, or threads of a process that a thread has forked.
  */
 void t_needs_linux(void);
+
+/*
+ * The test starts threads in the fork of a process that has some: no emulator of
+ * another processor lets it.
+ */
+static inline void t_needs_threads_after_fork(void)
+{
+	t_needs_linux();
+	if (T_SANITIZED && !T_THREAD_SANITIZER)
+		t_skip("AddressSanitizer's allocator may be locked for good in such a child");
+}
 
 void t_equal(const char *file, int line, const char *what, long long got, long long want);
 /* Zero or a negative errno, printed as such. */

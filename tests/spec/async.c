@@ -410,6 +410,7 @@ static void async_fork_event(struct t *t)
 	char *addr;
 	pid_t pid;
 
+	t_needs_threads_after_fork();
 	t_needs_features(t, UF_FEATURE_EVENT_FORK);
 	async_forker.uf = scan_open(t, UF_FEATURE_EVENT_FORK);
 	addr = async_protected(t, async_forker.uf, 4);

@@ -112,6 +112,7 @@ static void event_storm(struct t *t, void (*forks)(void *), size_t forkers)
 	struct t_thread forker[STORM_THREADS];
 	struct t_thread server;
 
+	t_needs_threads_after_fork();
 	s.addr = t_registered(t, s.uf[0], (size_t)STORM_PAGES * STORM_THREADS);
 	memset(s.src, 0x66, t->page);
 	t_thread_call(t, &server, event_storm_server, &s);
