@@ -430,6 +430,7 @@ static void fault_no_lost_wake(struct t *t)
 	struct uf *uf = t_open(t, 0, 0);
 	struct t_thread th[2];
 
+	t_needs_linux(); /* an emulator tells what is mapped while it changes */
 	fault_race.page = t->page;
 	fault_race.addr = t_registered(t, uf, FAULT_RACE_PAGES);
 	for (int i = 0; i < 2; i++)

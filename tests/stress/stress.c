@@ -338,20 +338,13 @@ static void stress_run(struct stress *s)
 	free((void *)(uintptr_t)s->store);
 }
 
-/* Taking pages out of an object is what an emulator may accept, and not do. */
-static void stress_needs(struct t *t)
-{
-	if (t->target->mem != T_ANON)
-		t_needs_linux();
-}
-
 static void stress_pages(struct t *t)
 {
 	static struct stress s;
 	uint64_t modes = UF_REGISTER_MODE_MISSING | UF_REGISTER_MODE_WP;
 	uint64_t have;
 
-	stress_needs(t);
+	t_needs_linux(); /* an emulator tells what is mapped while it changes */
 	if (t_shared(t))
 		modes |= UF_REGISTER_MODE_MINOR;
 	stress_init(&s, t, modes);
@@ -443,7 +436,7 @@ static void stress_registration(struct t *t)
 	/* There the pages are the object's from then on, and no message is raised. */
 	if (t->target->mem == T_PRIVATE_FILE)
 		t_skip("reading what is not registered gives the object pages of zeros");
-	stress_needs(t);
+	t_needs_linux(); /* an emulator tells what is mapped while it changes */
 	stress_init(&s, t, UF_REGISTER_MODE_MISSING);
 	for (size_t page = 0; page < s.npages; page++)
 		for (size_t i = 0; i < words(&s); i++)
