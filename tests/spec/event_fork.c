@@ -54,7 +54,7 @@ static void event_fork_release(void)
 static void event_fork_begin(struct t *t, struct event_fork *f, void (*fn)(struct t *, void *),
 			     void *arg)
 {
-	t_needs_linux(); /* no emulator lets a forked child start threads */
+	t_needs_threads_after_fork();
 	CHECK_EQ(pipe2(event_fork_go, O_CLOEXEC), 0);
 	*f = (struct event_fork){.t = t, .fn = fn, .arg = arg};
 	event_begin(t, &f->c, event_fork_make);

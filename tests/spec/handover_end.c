@@ -398,7 +398,7 @@ static void handover_atfork(struct t *t)
 	int socks[2];
 	pid_t pid;
 
-	t_needs_linux();
+	t_needs_threads_after_fork();
 	CHECK_RET(uf_share(f.parents), 0);
 	CHECK_EQ(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, socks), 0);
 	f.sock = socks[1];

@@ -627,7 +627,9 @@ static void hostile_fuzz(struct t *t)
 			line = hostile_line(uf_fd(uf));
 			close(hostile_window(line));
 		}
-		CHECK_EQ(hostile_send(line, r.bytes, len, NULL), len);
+		memset(answer, 0, 100);
+		memcpy(answer, r.bytes, sizeof(r.bytes));
+		CHECK_EQ(hostile_send(line, answer, len, NULL), len);
 		n = hostile_recv(line, answer, sizeof(answer), &fd);
 		CHECK(n == 0 || n == -ECONNRESET || n >= 16);
 		answers += n >= 16;

@@ -150,19 +150,18 @@ static int remap_renew(const struct ufi_range *r, uint64_t at, uint64_t len, uin
 	return ufi_door_renew(r->states->token, &vma, at, len, prot);
 }
 
-static int remap_renew_left(const struct move *m)
+/* What the host has no mapping to spare for stays anonymous, and is empty. (differences, 27) */
+static void remap_renew_left(const struct move *m)
 {
 	const struct ufi_table *table = m->task->mm->table;
-	int err = 0;
 
 	for (uint32_t i = ufi_range_lower(m->task->mm, m->to);
-	     !err && i < table->n && table->range[i]->start < m->to + m->len; i++) {
+	     i < table->n && table->range[i]->start < m->to + m->len; i++) {
 		const struct ufi_range *r = table->range[i];
 
-		err = remap_renew(r, r->start - m->to + m->old, r->end - r->start, 0,
-				  ufi_range_armed(r) ? PROT_NONE : host_prot(r->prot));
+		(void)!remap_renew(r, r->start - m->to + m->old, r->end - r->start, 0,
+				   ufi_range_armed(r) ? PROT_NONE : host_prot(r->prot));
 	}
-	return err;
 }
 
 /* Registered as what it has grown from, at whose END it begins. */
@@ -213,10 +212,9 @@ static int remap_finish(const struct move *m)
 	int err = 0;
 
 	if (m->flags & MREMAP_DONTUNMAP) {
-		err = remap_renew_left(m);
+		remap_renew_left(m);
 		remap_open_left(m);
-		if (!err)
-			err = remap_reopen(m, m->to, end);
+		err = remap_reopen(m, m->to, end);
 	} else if (m->new_len > m->len) {
 		err = remap_grown(m->task->mm, end, m->to + m->new_len);
 	}
@@ -306,6 +304,44 @@ static int remap_raise(struct move *m)
 	return err;
 }
 
+/* How many mappings of the host's what moves is. */
+static uint64_t remap_pieces(const struct move *m)
+{
+	uint64_t end = m->old + m->len;
+	struct uf_vma vma;
+	uint64_t n = 0;
+
+	for (uint64_t at = m->old; at < end; at = vma.end, n++) {
+		if (ufi_maps_find(&ufi_host.mmu, at, &vma))
+			break;
+	}
+	return n;
+}
+
+/*
+ * What MREMAP_DONTUNMAP takes piece by piece must be able to go back, which may need
+ * mappings of its own. They are tried beforehand, by pages of two protections.
+ */
+static int remap_has_room(const struct move *m)
+{
+	uint64_t page = ufi_host.mmu.page_size;
+	uint64_t pieces = m->flags & MREMAP_DONTUNMAP ? remap_pieces(m) : 0;
+	uint64_t len = (4 * pieces + 4) * page;
+	long err = 0;
+	long at;
+
+	if (pieces < 2)
+		return 0;
+	at = UF_SYS6(SYS_mmap, 0, len, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1,
+		     0);
+	if (host_failed(at))
+		return (int)at;
+	for (uint64_t i = page; !err && i < len; i += 2 * page)
+		err = UF_SYS3(SYS_mprotect, at + (long)i, page, PROT_READ);
+	UF_SYS2(SYS_munmap, at, len);
+	return (int)err;
+}
+
 /* With MREMAP_FIXED the new place is known before it is cleared, and else when there is one. */
 static int remap_begin(struct move *m)
 {
@@ -315,6 +351,8 @@ static int remap_begin(struct move *m)
 
 	if (!err)
 		err = ufi_vm_prepare(mm, m->old, m->old + m->len);
+	if (!err)
+		err = remap_has_room(m);
 	if (!err && !fixed)
 		err = remap_make_room(m);
 	if (err)
