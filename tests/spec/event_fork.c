@@ -55,6 +55,8 @@ static void event_fork_begin(struct t *t, struct event_fork *f, void (*fn)(struc
 			     void *arg)
 {
 	t_needs_threads_after_fork();
+	if (T_THREAD_SANITIZER)
+		t_skip("ThreadSanitizer cannot start a thread while a fork is handled");
 	CHECK_EQ(pipe2(event_fork_go, O_CLOEXEC), 0);
 	*f = (struct event_fork){.t = t, .fn = fn, .arg = arg};
 	event_begin(t, &f->c, event_fork_make);
