@@ -18,7 +18,7 @@ static void race_last_reader(struct t *t)
 	}
 }
 
-static void race_unregister_thread(struct t *t)
+void race_unregister_thread(struct t *t)
 {
 	struct race *r = race_of(t);
 
@@ -61,7 +61,7 @@ static void race_fault_and_unregister(struct t *t)
 	CHECK_EQ(t_waiters(r.ctx), 0);
 }
 
-static void race_close_thread(struct t *t)
+void race_close_thread(struct t *t)
 {
 	t_close(t, race_of(t)->ctx);
 }

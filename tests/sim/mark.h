@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What the scenarios of mark_race.c and mark_change.c share: memory in any mode,
- * threads that write, one that protects, one that lets every write through.
+ * What scenarios about protected pages share: memory in any mode, threads that
+ * write, protect, and change mappings, one that lets every write through.
  */
 #ifndef UF_TESTS_SIM_MARK_H
 #define UF_TESTS_SIM_MARK_H
@@ -18,6 +18,11 @@ uint64_t mark_mode(struct t *t);
 /* Threads. Every writer has a byte of its own in each page, which it counts up. */
 void mark_writer(struct t *t);
 void mark_protector(struct t *t);
+/* One that writes 7 everywhere, whatever becomes of it. */
+void mark_careless_writer(struct t *t);
+/* The program's own changes, several of them. */
+void mark_discard_thread(struct t *t);
+void mark_mprotect_thread(struct t *t);
 /* Fills what is missing, ends what is protected, as messages come. */
 void mark_monitor(struct t *t);
 void mark_resolve(struct t *t, struct race *r, const struct uf_msg *msg);

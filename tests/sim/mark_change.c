@@ -7,7 +7,7 @@
 
 /* --- The program's own changes --- */
 
-static void mark_discard_thread(struct t *t)
+void mark_discard_thread(struct t *t)
 {
 	struct race *r = race_of(t);
 
@@ -19,7 +19,7 @@ static void mark_discard_thread(struct t *t)
 	}
 }
 
-static void mark_careless_writer(struct t *t)
+void mark_careless_writer(struct t *t)
 {
 	struct race *r = race_of(t);
 
@@ -54,7 +54,7 @@ static void mark_discard(struct t *t)
 	t_no_message(t, r.ctx);
 }
 
-static void mark_mprotect_thread(struct t *t)
+void mark_mprotect_thread(struct t *t)
 {
 	struct race *r = race_of(t);
 
@@ -144,13 +144,6 @@ static void mark_modes_change(struct t *t)
 }
 
 /* The registration ends under a writer and a protector. */
-static void mark_unregister_thread(struct t *t)
-{
-	struct race *r = race_of(t);
-
-	CHECK_EQ(t_unregister(t, r->ctx, r->addr, r->npages), 0);
-}
-
 static void mark_unregister(struct t *t)
 {
 	struct sim_thread *th[3];
@@ -159,15 +152,10 @@ static void mark_unregister(struct t *t)
 	mark_begin(t, &r, 2, WP | MISSING, 1);
 	th[0] = t_thread(t, "writer", mark_writer);
 	th[1] = t_thread(t, "protector", mark_tolerant_protector);
-	th[2] = t_thread(t, "unregister", mark_unregister_thread);
+	th[2] = t_thread(t, "unregister", race_unregister_thread);
 	race_join(t, th, 3);
 	mark_check_writes(t, &r, 2, 1);
 	CHECK_EQ(t_waiters(r.ctx), 0);
-}
-
-static void mark_close_thread(struct t *t)
-{
-	t_close(t, race_of(t)->ctx);
 }
 
 /* Whatever the mode, who waits goes on. */
@@ -180,7 +168,7 @@ static void mark_close(struct t *t)
 	CHECK_EQ(t_protect(t, r.ctx, r.addr, 2), 0);
 	th[0] = t_thread(t, "writer", mark_writer);
 	th[1] = t_thread(t, "writer", mark_writer);
-	th[2] = t_thread(t, "closer", mark_close_thread);
+	th[2] = t_thread(t, "closer", race_close_thread);
 	race_join(t, th, 3);
 	mark_check_writes(t, &r, 2, 2);
 }

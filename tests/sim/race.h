@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What the scenarios of race.c and change.c share: a registered range, threads
+ * What scenarios of several threads share: a registered range, threads
  * that read all of it, threads that fill it as messages come.
  */
 #ifndef UF_TESTS_SIM_RACE_H
@@ -45,7 +45,10 @@ void race_reader(struct t *t);
 /* Two that fill pages as messages come: the first blocks, the second polls. */
 void race_monitor(struct t *t);
 void race_poller(struct t *t);
-/* They end with a fault beyond npages, where the range has a page more. */
+/* The registration ends, or the context. */
+void race_unregister_thread(struct t *t);
+void race_close_thread(struct t *t);
+/* Monitors end with a fault beyond npages, where the range has a page more. */
 void race_end_monitors(struct t *t, struct race *r, struct sim_thread **monitors, int n);
 
 #endif

@@ -290,37 +290,16 @@ static void rwp_fill_and_access(struct t *t)
 	mark_check_writes(t, &r, 2, 1);
 }
 
-static void rwp_discarder(struct t *t)
-{
-	struct race *r = race_of(t);
-
-	for (int i = 0; i < 3; i++) {
-		if (t->kind == SIM_SHARED && ufi_sim_chance(t->sim, 2))
-			CHECK_EQ(ufi_sim_remove(t->sim, r->addr, r->npages), 0);
-		else
-			CHECK_EQ(ufi_sim_dontneed(t->sim, r->addr, r->npages), 0);
-	}
-}
-
-static void rwp_careless_writer(struct t *t)
-{
-	struct race *r = race_of(t);
-
-	for (int i = 0; i < 4; i++)
-		for (uint64_t n = 0; n < r->npages; n++)
-			CHECK_EQ(t_write(t, r->addr + n * P, 7), SIM_ACCESSED);
-}
-
 static void rwp_discard(struct t *t)
 {
 	struct sim_thread *th[5];
 	struct race r;
 
 	rwp_begin(t, &r, rwp_mode(t), ufi_sim_chance(t->sim, 2) ? ASYNC : 0, 1);
-	th[0] = t_thread(t, "writer", rwp_careless_writer);
-	th[1] = t_thread(t, "writer", rwp_careless_writer);
+	th[0] = t_thread(t, "writer", mark_careless_writer);
+	th[1] = t_thread(t, "writer", mark_careless_writer);
 	th[2] = t_thread(t, "protector", rwp_protector);
-	th[3] = t_thread(t, "discard", rwp_discarder);
+	th[3] = t_thread(t, "discard", mark_discard_thread);
 	th[4] = t_thread(t, "monitor", rwp_monitor);
 	race_join(t, th, 4);
 	rwp_end_monitor(t, &r, th[4]);
@@ -334,16 +313,6 @@ static void rwp_discard(struct t *t)
 	t_no_message(t, r.ctx);
 }
 
-static void rwp_mprotector(struct t *t)
-{
-	struct race *r = race_of(t);
-
-	for (int i = 0; i < 3; i++) {
-		CHECK_EQ(ufi_sim_mprotect(t->sim, r->addr, r->npages, RW | UF_PROT_EXEC), 0);
-		CHECK_EQ(ufi_sim_mprotect(t->sim, r->addr, r->npages, RW), 0);
-	}
-}
-
 static void rwp_mprotect(struct t *t)
 {
 	struct sim_thread *th[4];
@@ -351,7 +320,7 @@ static void rwp_mprotect(struct t *t)
 
 	rwp_begin(t, &r, rwp_mode(t), ufi_sim_chance(t->sim, 2) ? ASYNC : 0, 1);
 	th[0] = t_thread(t, "writer", mark_writer);
-	th[1] = t_thread(t, "mprotect", rwp_mprotector);
+	th[1] = t_thread(t, "mprotect", mark_mprotect_thread);
 	th[2] = t_thread(t, "protector", rwp_protector);
 	th[3] = t_thread(t, "monitor", rwp_monitor);
 	race_join(t, th, 3);
@@ -395,11 +364,6 @@ static void rwp_unregister(struct t *t)
 	CHECK_EQ(t_waiters(r.ctx), 0);
 }
 
-static void rwp_closer(struct t *t)
-{
-	t_close(t, race_of(t)->ctx);
-}
-
 static void rwp_close(struct t *t)
 {
 	struct sim_thread *th[3];
@@ -409,7 +373,7 @@ static void rwp_close(struct t *t)
 	CHECK_EQ(t_rwprotect(t, r.ctx, r.addr, 2), 0);
 	th[0] = t_thread(t, "writer", mark_writer);
 	th[1] = t_thread(t, "writer", mark_writer);
-	th[2] = t_thread(t, "closer", rwp_closer);
+	th[2] = t_thread(t, "closer", race_close_thread);
 	race_join(t, th, 3);
 	mark_check_writes(t, &r, 2, 2);
 }
