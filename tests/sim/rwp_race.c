@@ -83,6 +83,20 @@ static void rwp_protect_and_access(struct t *t)
 	mark_check_writes(t, &r, 2, 2);
 }
 
+/* Two writers and one more; nobody reads messages, and there are none. */
+static void rwp_beside_writers(struct t *t, struct race *r, void (*fn)(struct t *t))
+{
+	struct sim_thread *th[3];
+
+	th[0] = t_thread(t, "writer", mark_writer);
+	th[1] = t_thread(t, "writer", mark_writer);
+	th[2] = t_thread(t, "beside", fn);
+	race_join(t, th, 3);
+	mark_check_writes(t, r, 2, 2);
+	CHECK_EQ(t_waiters(r->ctx), 0);
+	t_no_message(t, r->ctx);
+}
+
 static void rwp_unprotector(struct t *t)
 {
 	struct race *r = race_of(t);
@@ -93,18 +107,11 @@ static void rwp_unprotector(struct t *t)
 /* One end of it, nobody reads messages: no access is left behind. */
 static void rwp_access_and_unprotect(struct t *t)
 {
-	struct sim_thread *th[3];
 	struct race r;
 
 	rwp_begin(t, &r, rwp_mode(t), 0, 1);
 	CHECK_EQ(t_rwprotect(t, r.ctx, r.addr, 2), 0);
-	th[0] = t_thread(t, "writer", mark_writer);
-	th[1] = t_thread(t, "writer", mark_writer);
-	th[2] = t_thread(t, "unprotector", rwp_unprotector);
-	race_join(t, th, 3);
-	mark_check_writes(t, &r, 2, 2);
-	CHECK_EQ(t_waiters(r.ctx), 0);
-	t_no_message(t, r.ctx);
+	rwp_beside_writers(t, &r, rwp_unprotector);
 }
 
 /* --- Nothing slips through --- */
@@ -179,17 +186,10 @@ static void rwp_widened(struct t *t)
 
 static void rwp_async(struct t *t)
 {
-	struct sim_thread *th[3];
 	struct race r;
 
 	rwp_begin(t, &r, rwp_mode(t), ASYNC, 1);
-	th[0] = t_thread(t, "writer", mark_writer);
-	th[1] = t_thread(t, "writer", mark_writer);
-	th[2] = t_thread(t, "protector", rwp_protector);
-	race_join(t, th, 3);
-	mark_check_writes(t, &r, 2, 2);
-	CHECK_EQ(t_waiters(r.ctx), 0);
-	t_no_message(t, r.ctx);
+	rwp_beside_writers(t, &r, rwp_protector);
 }
 
 static void rwp_toggler(struct t *t)
@@ -227,18 +227,11 @@ static void rwp_enabler(struct t *t)
 
 static void rwp_enabled(struct t *t)
 {
-	struct sim_thread *th[3];
 	struct race r;
 
 	rwp_begin(t, &r, rwp_mode(t), 0, 1);
 	CHECK_EQ(t_rwprotect(t, r.ctx, r.addr, 2), 0);
-	th[0] = t_thread(t, "writer", mark_writer);
-	th[1] = t_thread(t, "writer", mark_writer);
-	th[2] = t_thread(t, "enabler", rwp_enabler);
-	race_join(t, th, 3);
-	mark_check_writes(t, &r, 2, 2);
-	CHECK_EQ(t_waiters(r.ctx), 0);
-	t_no_message(t, r.ctx);
+	rwp_beside_writers(t, &r, rwp_enabler);
 }
 
 /* Once it is disabled what is inaccessible stays so. */
