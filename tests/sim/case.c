@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "case.h"
+#include "engine/pagestate.h"
 
 #define CASE_THREAD_PAGES (1 + T_SOURCE_PAGES)
 
@@ -409,6 +410,49 @@ struct sim_thread *t_thread(struct t *t, const char *name, void (*fn)(struct t *
 	CHECK(call);
 	*call = (struct case_thread){fn, t};
 	return ufi_sim_spawn(t->sim, name, case_call, call);
+}
+
+void t_join(struct t *t, struct sim_thread **th, int n)
+{
+	for (int i = 0; i < n; i++)
+		ufi_sim_join(t->sim, th[i]);
+}
+
+/* --- Threads that are killed --- */
+
+struct sim_thread *t_victim(struct t *t, void (*fn)(struct t *t), uint64_t steps)
+{
+	struct sim_thread *th = t_thread(t, "victim", fn);
+
+	th->kill_at = 1 + ufi_sim_random(t->sim) % steps;
+	return th;
+}
+
+void t_notice(struct t *t, struct ufi_ctx *ctx)
+{
+	uint64_t other = t_map(t, 1);
+
+	CHECK_EQ(t_register(t, ctx, other, 1), 0);
+	CHECK_EQ(t_unregister(t, ctx, other, 1), 0);
+}
+
+void t_check_trap(struct t *t, uint64_t addr)
+{
+	const struct ufi_range *r = ufi_range_find(&t->sim->mm, addr);
+	const struct sim_pte *pte = ufi_sim_pte(t->sim, addr);
+	uint8_t state;
+
+	if (!r) {
+		CHECK_EQ(pte->trap, SIM_TRAP_NONE);
+		return;
+	}
+	state = atomic_load(ufi_page_state(r, addr));
+	CHECK(!(state & UFI_PAGE_BUSY));
+	CHECK(!(state & UFI_PAGE_WP) || !(r->modes & RWP));
+	if (!ufi_page_open(r, state))
+		CHECK_EQ(pte->let, SIM_LET_NONE);
+	else
+		CHECK_EQ(pte->let, state & UFI_PAGE_WP ? SIM_LET_READ : SIM_LET_ALL);
 }
 
 /* --- Messages --- */

@@ -189,6 +189,19 @@ void t_ends(struct t *t, struct t_access *a, enum sim_outcome outcome, int value
 
 /* A thread that calls FN(t); the test's data is in t->data. */
 struct sim_thread *t_thread(struct t *t, const char *name, void (*fn)(struct t *t));
+void t_join(struct t *t, struct sim_thread **th, int n);
+
+/* --- Threads that are killed --- */
+
+/* Steps of a call of the engine, more or less. */
+#define T_CALL_STEPS 80
+
+/* A thread that is killed at one of so many steps; who is through by then lives. */
+struct sim_thread *t_victim(struct t *t, void (*fn)(struct t *t), uint64_t steps);
+/* Locks everybody out, so that whoever was killed with the registry is found dead. */
+void t_notice(struct t *t, struct ufi_ctx *ctx);
+/* Nobody is at the page, and what the machine lets through is what its state says. */
+void t_check_trap(struct t *t, uint64_t addr);
 
 /* --- Messages --- */
 

@@ -43,7 +43,7 @@ static void race_copy_and_unregister(struct t *t)
 	race_begin(t, &r, RACE_PAGES);
 	th[0] = t_thread(t, "copier", race_last_copier);
 	th[1] = t_thread(t, "unregister", race_unregister_thread);
-	race_join(t, th, 2);
+	t_join(t, th, 2);
 	for (uint64_t i = 0; i < RACE_PAGES; i++)
 		CHECK_EQ(t_read_page(t, r.addr + i * P), i < r.won);
 }
@@ -57,7 +57,7 @@ static void race_fault_and_unregister(struct t *t)
 	th[0] = t_thread(t, "reader", race_last_reader);
 	th[1] = t_thread(t, "reader", race_last_reader);
 	th[2] = t_thread(t, "unregister", race_unregister_thread);
-	race_join(t, th, 3);
+	t_join(t, th, 3);
 	CHECK_EQ(t_waiters(r.ctx), 0);
 }
 
@@ -75,7 +75,7 @@ static void race_close(struct t *t)
 	th[0] = t_thread(t, "reader", race_last_reader);
 	th[1] = t_thread(t, "closer", race_close_thread);
 	th[2] = t_thread(t, "reader", race_last_reader);
-	race_join(t, th, 3);
+	t_join(t, th, 3);
 }
 
 static void race_close_owner(struct t *t)
@@ -94,7 +94,7 @@ static void race_close_and_copy(struct t *t)
 	th[0] = t_thread(t, "reader", race_last_reader);
 	th[1] = t_thread(t, "closer", race_close_owner);
 	th[2] = t_thread(t, "copier", race_last_copier);
-	race_join(t, th, 3);
+	t_join(t, th, 3);
 	for (uint64_t i = 0; i < 2; i++)
 		CHECK_EQ(t_read_page(t, r.addr + i * P), i < r.won);
 }
@@ -143,7 +143,7 @@ static void race_discard(struct t *t)
 		CHECK_EQ(t_read(t, r.addr, &value), SIM_ACCESSED);
 		CHECK(value != 0);
 	}
-	race_join(t, th, 2);
+	t_join(t, th, 2);
 	race_end_monitors(t, &r, &th[2], 1);
 }
 
@@ -167,7 +167,7 @@ static void race_protect(struct t *t)
 	th[0] = t_thread(t, "protect", race_protect_thread);
 	th[1] = t_thread(t, "reader", race_reader);
 	th[2] = t_thread(t, "monitor", race_monitor);
-	race_join(t, th, 2);
+	t_join(t, th, 2);
 	race_end_monitors(t, &r, &th[2], 1);
 	CHECK_EQ(t_write(t, r.addr, 9), SIM_ACCESSED);
 }

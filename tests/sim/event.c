@@ -437,8 +437,7 @@ static void event_killed_anywhere(struct t *t)
 	change_begin(t, &c);
 	t->killed = true;
 	CHECK_FILL(t_copy(t, c.ctx, c.addr, EVENT_PAGES, 7, 0), 0, EVENT_PAGES * P);
-	th = t_thread(t, "victim", changes[ufi_sim_random(t->sim) % 2]);
-	th->kill_at = 1 + ufi_sim_random(t->sim) % EVENT_STEPS;
+	th = t_victim(t, changes[ufi_sim_random(t->sim) % 2], EVENT_STEPS);
 	ufi_sim_idle(t->sim);
 	ufi_sim_kill(t->sim, th);
 	event_goes_on(t, &c);
@@ -459,8 +458,7 @@ static void event_reader_killed(struct t *t)
 
 	change_begin(t, &c);
 	t->killed = true;
-	th[0] = t_thread(t, "reader", kill_reader);
-	th[0]->kill_at = 1 + ufi_sim_random(t->sim) % EVENT_STEPS;
+	th[0] = t_victim(t, kill_reader, EVENT_STEPS);
 	th[1] = t_thread(t, "unmap", change_unmap);
 	ufi_sim_idle(t->sim);
 	ufi_sim_kill(t->sim, th[0]);
@@ -484,8 +482,7 @@ static void event_mover_killed(struct t *t)
 	change_begin(t, &c);
 	t->killed = true;
 	CHECK_FILL(t_copy(t, c.ctx, c.addr, 1, 7, 0), 0, P);
-	th = t_thread(t, "victim", change_move);
-	th->kill_at = 1 + ufi_sim_random(t->sim) % EVENT_STEPS;
+	th = t_victim(t, change_move, EVENT_STEPS);
 	ufi_sim_idle(t->sim);
 	ufi_sim_kill(t->sim, th);
 	/* Who writes the registry finds it whole. */

@@ -12,9 +12,6 @@
 #define P SIM_PAGE
 #define KILL_PAGES 3
 
-/* Steps of a call of the engine, more or less; who is through by then lives. */
-#define KILL_STEPS 80
-
 struct victim {
 	struct ufi_ctx *ctx;
 	uint64_t addr;
@@ -30,14 +27,6 @@ static void kill_begin(struct t *t, struct victim *v)
 	t->killed = true;
 }
 
-static struct sim_thread *kill_thread(struct t *t, void (*fn)(struct t *t))
-{
-	struct sim_thread *th = t_thread(t, "victim", fn);
-
-	th->kill_at = 1 + ufi_sim_random(t->sim) % KILL_STEPS;
-	return th;
-}
-
 /* Fill what is missing still, wake whoever the dead one did not. */
 static void kill_make_up(struct t *t, struct victim *v)
 {
@@ -47,12 +36,6 @@ static void kill_make_up(struct t *t, struct victim *v)
 		CHECK(f.ret == 0 || f.ret == -EEXIST);
 	}
 	CHECK_EQ(t_wake(t, v->ctx, v->addr, KILL_PAGES), 0);
-}
-
-static void kill_joined(struct t *t, struct sim_thread **th, int n)
-{
-	for (int i = 0; i < n; i++)
-		ufi_sim_join(t->sim, th[i]);
 }
 
 static void kill_copier(struct t *t)
@@ -81,10 +64,10 @@ static void kill_while_copying(struct t *t)
 
 	kill_begin(t, &v);
 	th[0] = t_thread(t, "reader", kill_reader);
-	th[1] = kill_thread(t, kill_copier);
+	th[1] = t_victim(t, kill_copier, T_CALL_STEPS);
 	ufi_sim_join(t->sim, th[1]);
 	kill_make_up(t, &v);
-	kill_joined(t, th, 2);
+	t_join(t, th, 2);
 	for (uint64_t i = 0; i < KILL_PAGES; i++) {
 		uint8_t byte = t_read_page(t, v.addr + i * P);
 
@@ -108,10 +91,10 @@ static void kill_keeps_writes(struct t *t)
 
 	kill_begin(t, &v);
 	th[0] = t_thread(t, "writer", kill_writer);
-	th[1] = kill_thread(t, kill_copier);
+	th[1] = t_victim(t, kill_copier, T_CALL_STEPS);
 	ufi_sim_join(t->sim, th[1]);
 	kill_make_up(t, &v);
-	kill_joined(t, th, 2);
+	t_join(t, th, 2);
 	CHECK_EQ(t_read(t, v.addr + 10, &byte), SIM_ACCESSED);
 	CHECK_EQ(byte, 0x55);
 }
@@ -145,12 +128,12 @@ static void kill_beside_copier(struct t *t)
 
 	kill_begin(t, &v);
 	v.other = t_map(t, 1);
-	th[0] = kill_thread(t, kill_copier);
+	th[0] = t_victim(t, kill_copier, T_CALL_STEPS);
 	th[0]->kill_at = 22 + ufi_sim_random(t->sim) % 7;
 	th[1] = t_thread(t, "survivor", kill_survivor);
 	th[2] = t_thread(t, "survivor", kill_survivor);
 	th[3] = t_thread(t, "writer", kill_registers_other);
-	kill_joined(t, th, 4);
+	t_join(t, th, 4);
 	kill_make_up(t, &v);
 	for (uint64_t i = 0; i < KILL_PAGES; i++) {
 		uint8_t byte = t_read_page(t, v.addr + i * P);
@@ -180,7 +163,7 @@ static void kill_keeps_object(struct t *t)
 	uint8_t byte;
 
 	kill_begin_cached(t, &v);
-	th = kill_thread(t, kill_copier);
+	th = t_victim(t, kill_copier, T_CALL_STEPS);
 	ufi_sim_join(t->sim, th);
 	CHECK_FILL(t_copy(t, v.ctx, v.addr, 1, 2, 0), -EEXIST, -EEXIST);
 	CHECK_EQ(t_read(t, v.twin + 10, &byte), SIM_ACCESSED);
@@ -202,7 +185,7 @@ static void kill_while_mapping(struct t *t)
 	struct victim v;
 
 	kill_begin_cached(t, &v);
-	th[0] = kill_thread(t, kill_faulter);
+	th[0] = t_victim(t, kill_faulter, T_CALL_STEPS);
 	ufi_sim_join(t->sim, th[0]);
 	th[1] = t_thread(t, "reader", kill_faulter);
 	ufi_sim_idle(t->sim);
@@ -217,12 +200,12 @@ static void kill_while_faulting(struct t *t)
 	struct victim v;
 
 	kill_begin(t, &v);
-	th[0] = kill_thread(t, kill_faulter);
+	th[0] = t_victim(t, kill_faulter, T_CALL_STEPS);
 	th[1] = t_thread(t, "reader", kill_reader);
 	while (!ufi_sim_gone(th[0]) && ufi_sim_chance(t->sim, 2))
 		ufi_sim_step(t->sim);
 	kill_make_up(t, &v);
-	kill_joined(t, th, 2);
+	t_join(t, th, 2);
 }
 
 static void kill_registrar(struct t *t)
@@ -243,11 +226,11 @@ static void kill_while_registering(struct t *t)
 	kill_begin(t, &v);
 	v.other = t_map(t, 2);
 	CHECK_EQ(t_write(t, v.other, 1), SIM_ACCESSED);
-	th[0] = kill_thread(t, kill_registrar);
+	th[0] = t_victim(t, kill_registrar, T_CALL_STEPS);
 	th[1] = t_thread(t, "reader", kill_reader);
 	ufi_sim_join(t->sim, th[0]);
 	kill_make_up(t, &v);
-	kill_joined(t, th, 2);
+	t_join(t, th, 2);
 	CHECK_EQ(t_read(t, v.other, &byte), SIM_ACCESSED);
 	CHECK_EQ(byte, 1);
 	(void)t_unregister(t, v.ctx, v.other, 2);
@@ -273,20 +256,12 @@ static void kill_while_discarding(struct t *t)
 
 	kill_begin(t, &v);
 	CHECK_FILL(t_copy(t, v.ctx, v.addr, KILL_PAGES, 1, 0), 0, KILL_PAGES * P);
-	th[0] = kill_thread(t, kill_discarder);
+	th[0] = t_victim(t, kill_discarder, T_CALL_STEPS);
 	ufi_sim_join(t->sim, th[0]);
 	th[1] = t_thread(t, "reader", kill_reader);
 	ufi_sim_idle(t->sim);
 	kill_make_up(t, &v);
 	ufi_sim_join(t->sim, th[1]);
-}
-
-/* Locks everybody out, so that whoever was killed with the registry is found dead. */
-static void kill_notice(struct t *t, struct victim *v)
-{
-	v->other = t_map(t, 1);
-	CHECK_EQ(t_register(t, v->ctx, v->other, 1), 0);
-	CHECK_EQ(t_unregister(t, v->ctx, v->other, 1), 0);
 }
 
 /* A page that cannot be closed to look at it is not called missing while it is open. */
@@ -296,10 +271,10 @@ static void kill_and_no_close(struct t *t)
 	struct victim v;
 
 	kill_begin(t, &v);
-	th[0] = kill_thread(t, kill_copier);
+	th[0] = t_victim(t, kill_copier, T_CALL_STEPS);
 	ufi_sim_join(t->sim, th[0]);
 	ufi_sim_fail_nth(t->sim, SIM_OP_CLOSE, 1);
-	kill_notice(t, &v);
+	t_notice(t, v.ctx);
 	for (uint64_t at = v.addr; at < v.addr + KILL_PAGES * P; at += P) {
 		const struct ufi_range *r = ufi_range_find(&t->sim->mm, at);
 		bool is_open = ufi_sim_pte(t->sim, at)->let != SIM_LET_NONE;
@@ -329,9 +304,9 @@ static void kill_while_unregistering(struct t *t)
 	for (uint64_t i = 0; i < KILL_PAGES; i++)
 		t_access(t, &a[i], v.addr + i * P, UF_PROT_READ);
 	ufi_sim_idle(t->sim);
-	th = kill_thread(t, kill_unregistrar);
+	th = t_victim(t, kill_unregistrar, T_CALL_STEPS);
 	ufi_sim_join(t->sim, th);
-	kill_notice(t, &v);
+	t_notice(t, v.ctx);
 	for (uint64_t i = 0; i < KILL_PAGES; i++) {
 		if (ufi_range_find(&t->sim->mm, v.addr + i * P))
 			CHECK_EQ(t_unregister(t, v.ctx, v.addr + i * P, 1), 0);
@@ -352,14 +327,14 @@ static void kill_while_closing(struct t *t)
 	struct sim_thread *th;
 	struct t_access a;
 	struct victim v;
-	struct victim next = {.ctx = t_open(t, 0)};
+	struct ufi_ctx *next = t_open(t, 0);
 
 	kill_begin(t, &v);
 	t_access(t, &a, v.addr, UF_PROT_READ);
 	ufi_sim_idle(t->sim);
-	th = kill_thread(t, kill_closer);
+	th = t_victim(t, kill_closer, T_CALL_STEPS);
 	ufi_sim_join(t->sim, th);
-	kill_notice(t, &next);
+	t_notice(t, next);
 	if (ufi_range_find(&t->sim->mm, v.addr))
 		ufi_sim_kill(t->sim, a.thread);
 	else
@@ -383,9 +358,9 @@ static void kill_while_protecting(struct t *t)
 	kill_begin(t, &v);
 	CHECK_FILL(t_copy(t, v.ctx, v.addr, 1, 1, 0), 0, P);
 	CHECK_FILL(t_copy(t, v.ctx, v.addr + 2 * P, 1, 1, 0), 0, P);
-	th = kill_thread(t, kill_protector);
+	th = t_victim(t, kill_protector, T_CALL_STEPS);
 	ufi_sim_join(t->sim, th);
-	kill_notice(t, &v);
+	t_notice(t, v.ctx);
 	for (uint64_t at = v.addr; at < v.addr + KILL_PAGES * P; at += P) {
 		const struct sim_pte *pte = ufi_sim_pte(t->sim, at);
 
@@ -411,9 +386,9 @@ static void kill_while_unmapping(struct t *t)
 
 	kill_begin(t, &v);
 	CHECK_FILL(t_copy(t, v.ctx, v.addr, 1, 1, 0), 0, P);
-	th = kill_thread(t, kill_unmapper);
+	th = t_victim(t, kill_unmapper, T_CALL_STEPS);
 	ufi_sim_join(t->sim, th);
-	kill_notice(t, &v);
+	t_notice(t, v.ctx);
 	for (uint64_t i = 0; i < KILL_PAGES; i += 2) {
 		struct t_filled f = t_copy(t, v.ctx, v.addr + i * P, 1, 2, 0);
 
@@ -439,7 +414,7 @@ static void kill_while_waking(struct t *t)
 	kill_begin(t, &v);
 	for (int i = 0; i < 3; i++)
 		t_access(t, &a[i], v.addr, UF_PROT_READ);
-	th = kill_thread(t, kill_waker);
+	th = t_victim(t, kill_waker, T_CALL_STEPS);
 	ufi_sim_join(t->sim, th);
 	kill_make_up(t, &v);
 	for (int i = 0; i < 3; i++)
@@ -462,7 +437,7 @@ static void kill_while_reading(struct t *t)
 	struct uf_msg msg;
 
 	kill_begin(t, &v);
-	th = kill_thread(t, kill_message_reader);
+	th = t_victim(t, kill_message_reader, T_CALL_STEPS);
 	for (uint64_t i = 0; i < 2; i++)
 		t_access(t, &a[i], v.addr + i * P, UF_PROT_READ);
 	ufi_sim_idle(t->sim);
@@ -482,7 +457,7 @@ static void kill_while_told(struct t *t)
 	struct victim v;
 
 	kill_begin(t, &v);
-	th = kill_thread(t, kill_message_reader);
+	th = t_victim(t, kill_message_reader, T_CALL_STEPS);
 	t_access(t, &a, v.addr, UF_PROT_READ);
 	ufi_sim_idle(t->sim);
 	ufi_sim_kill(t->sim, th);

@@ -42,7 +42,7 @@ static void mark_discard(struct t *t)
 	th[2] = t_thread(t, "protector", mark_protector);
 	th[3] = t_thread(t, "discard", mark_discard_thread);
 	th[4] = t_thread(t, "monitor", mark_monitor);
-	race_join(t, th, 4);
+	t_join(t, th, 4);
 	mark_end_monitor(t, &r, th[4]);
 	CHECK_EQ(t_protect(t, r.ctx, r.addr, 2), 0);
 	CHECK_EQ(t_unprotect(t, r.ctx, r.addr, 2), 0);
@@ -75,7 +75,7 @@ static void mark_mprotect(struct t *t)
 	th[1] = t_thread(t, "mprotect", mark_mprotect_thread);
 	th[2] = t_thread(t, "protector", mark_protector);
 	th[3] = t_thread(t, "monitor", mark_monitor);
-	race_join(t, th, 3);
+	t_join(t, th, 3);
 	mark_end_monitor(t, &r, th[3]);
 	mark_check_writes(t, &r, 2, 1);
 	CHECK_EQ(t_protect(t, r.ctx, r.addr, 2), 0);
@@ -138,7 +138,7 @@ static void mark_modes_change(struct t *t)
 	th[2] = t_thread(t, "protector", mark_tolerant_protector);
 	th[3] = t_thread(t, "registrar", mark_registrar);
 	th[4] = t_thread(t, "monitor", mark_tolerant_monitor);
-	race_join(t, th, 4);
+	t_join(t, th, 4);
 	mark_end_monitor(t, &r, th[4]);
 	mark_check_writes(t, &r, 2, 2);
 }
@@ -153,7 +153,7 @@ static void mark_unregister(struct t *t)
 	th[0] = t_thread(t, "writer", mark_writer);
 	th[1] = t_thread(t, "protector", mark_tolerant_protector);
 	th[2] = t_thread(t, "unregister", race_unregister_thread);
-	race_join(t, th, 3);
+	t_join(t, th, 3);
 	mark_check_writes(t, &r, 2, 1);
 	CHECK_EQ(t_waiters(r.ctx), 0);
 }
@@ -169,7 +169,7 @@ static void mark_close(struct t *t)
 	th[0] = t_thread(t, "writer", mark_writer);
 	th[1] = t_thread(t, "writer", mark_writer);
 	th[2] = t_thread(t, "closer", race_close_thread);
-	race_join(t, th, 3);
+	t_join(t, th, 3);
 	mark_check_writes(t, &r, 2, 2);
 }
 

@@ -10,9 +10,6 @@
 #define P SIM_PAGE
 #define MARK_PAGES 3
 
-/* Steps of a call of the engine, more or less; who is through by then lives. */
-#define MARK_STEPS 80
-
 struct mark_victim {
 	struct ufi_ctx *ctx;
 	uint64_t addr;
@@ -38,47 +35,12 @@ static void mark_kill_begin_any(struct t *t, struct mark_victim *v)
 		CHECK_FILL(t_copy(t, v->ctx, v->addr, MARK_PAGES, 1, 0), 0, MARK_PAGES * P);
 }
 
-static struct sim_thread *mark_kill_thread(struct t *t, void (*fn)(struct t *t))
-{
-	struct sim_thread *th = t_thread(t, "victim", fn);
-
-	th->kill_at = 1 + ufi_sim_random(t->sim) % MARK_STEPS;
-	return th;
-}
-
-/* Locks everybody out, so that whoever was killed with the registry is found dead. */
-static void mark_notice(struct t *t, struct mark_victim *v)
-{
-	uint64_t other = t_map(t, 1);
-
-	CHECK_EQ(t_register(t, v->ctx, other, 1), 0);
-	CHECK_EQ(t_unregister(t, v->ctx, other, 1), 0);
-}
-
-static void mark_check_page(struct t *t, uint64_t at)
-{
-	const struct ufi_range *r = ufi_range_find(&t->sim->mm, at);
-	const struct sim_pte *pte = ufi_sim_pte(t->sim, at);
-	uint8_t state;
-
-	if (!r) {
-		CHECK_EQ(pte->trap, SIM_TRAP_NONE);
-		return;
-	}
-	state = atomic_load(ufi_page_state(r, at));
-	CHECK(!(state & UFI_PAGE_BUSY));
-	if (!ufi_page_open(r, state))
-		CHECK_EQ(pte->let, SIM_LET_NONE);
-	else
-		CHECK_EQ(pte->let, state & UFI_PAGE_WP ? SIM_LET_READ : SIM_LET_ALL);
-}
-
 /* Nobody is at the pages. */
 static void mark_check(struct t *t, struct mark_victim *v)
 {
-	mark_notice(t, v);
+	t_notice(t, v->ctx);
 	for (uint64_t i = 0; i < MARK_PAGES; i++)
-		mark_check_page(t, v->addr + i * P);
+		t_check_trap(t, v->addr + i * P);
 }
 
 /* Writing is allowed again, what is missing is filled, who waits is woken. */
@@ -136,7 +98,7 @@ static void mark_kill_beside_writer(struct t *t, struct mark_victim *v, void (*v
 	struct sim_thread *th[2];
 
 	th[0] = t_thread(t, "writer", mark_kill_writer);
-	th[1] = mark_kill_thread(t, victim);
+	th[1] = t_victim(t, victim, T_CALL_STEPS);
 	ufi_sim_join(t->sim, th[1]);
 	mark_make_up(t, v);
 	ufi_sim_join(t->sim, th[0]);
@@ -198,7 +160,7 @@ static void kill_while_copying_open(struct t *t)
 
 	mark_kill_begin(t, &v, WP);
 	th[0] = t_thread(t, "reader", mark_kill_reader);
-	th[1] = mark_kill_thread(t, mark_kill_copier);
+	th[1] = t_victim(t, mark_kill_copier, T_CALL_STEPS);
 	th[2] = t_thread(t, "reader", mark_kill_reader);
 	for (int i = 0; i < 3; i++)
 		ufi_sim_join(t->sim, th[i]);
@@ -251,7 +213,7 @@ static void kill_while_continuing(struct t *t)
 	mark_kill_begin(t, &v, ufi_sim_chance(t->sim, 2) ? MINOR : MINOR | WP);
 	mark_kill_cache(t, &v);
 	th[0] = t_thread(t, "reader", mark_kill_object_reader);
-	th[1] = mark_kill_thread(t, mark_kill_continuer);
+	th[1] = t_victim(t, mark_kill_continuer, T_CALL_STEPS);
 	ufi_sim_join(t->sim, th[1]);
 	mark_continue_rest(t, &v);
 	ufi_sim_join(t->sim, th[0]);
@@ -268,10 +230,10 @@ static void kill_and_no_open(struct t *t)
 
 	mark_kill_begin(t, &v, MINOR);
 	mark_kill_cache(t, &v);
-	th = mark_kill_thread(t, mark_kill_continuer);
+	th = t_victim(t, mark_kill_continuer, T_CALL_STEPS);
 	ufi_sim_join(t->sim, th);
 	ufi_sim_fail_nth(t->sim, SIM_OP_OPEN, 1);
-	mark_notice(t, &v);
+	t_notice(t, v.ctx);
 	ufi_sim_fail_nth(t->sim, SIM_OP_OPEN, 0);
 	for (uint64_t i = 0; i < MARK_PAGES; i++)
 		CHECK(t_page_is(t, v.twin + i * P, 7));
@@ -289,10 +251,10 @@ static void kill_copy_and_no_open(struct t *t)
 	struct mark_victim v;
 
 	mark_kill_begin(t, &v, ufi_sim_chance(t->sim, 2) ? MISSING : WP);
-	th = mark_kill_thread(t, mark_kill_copier);
+	th = t_victim(t, mark_kill_copier, T_CALL_STEPS);
 	ufi_sim_join(t->sim, th);
 	ufi_sim_fail_nth(t->sim, SIM_OP_OPEN, 1);
-	mark_notice(t, &v);
+	t_notice(t, v.ctx);
 	ufi_sim_fail_nth(t->sim, SIM_OP_OPEN, 0);
 	for (uint64_t i = 0; i < MARK_PAGES; i++)
 		CHECK(t_page_is(t, v.addr + i * P, 0) || t_page_is(t, v.addr + i * P, 1));
@@ -319,7 +281,7 @@ static void kill_while_filling_silently(struct t *t)
 	mark_kill_begin(t, &v, ufi_sim_chance(t->sim, 2) ? MINOR : MINOR | WP);
 	if (v.mode & WP)
 		CHECK_EQ(t_protect(t, v.ctx, v.addr, MARK_PAGES), 0);
-	th[0] = mark_kill_thread(t, mark_kill_toucher);
+	th[0] = t_victim(t, mark_kill_toucher, T_CALL_STEPS);
 	ufi_sim_join(t->sim, th[0]);
 	th[1] = t_thread(t, "toucher", mark_kill_toucher);
 	ufi_sim_idle(t->sim);
@@ -354,7 +316,7 @@ static void kill_while_poisoning(struct t *t)
 	mark_kill_begin(t, &v, mode);
 	for (uint64_t i = 0; i < MARK_PAGES; i++)
 		t_access(t, &a[i], v.addr + i * P, UF_PROT_READ);
-	th = mark_kill_thread(t, mark_kill_poisoner);
+	th = t_victim(t, mark_kill_poisoner, T_CALL_STEPS);
 	ufi_sim_join(t->sim, th);
 	ufi_sim_idle(t->sim);
 	mark_check(t, &v);
@@ -385,7 +347,7 @@ static void kill_while_keeping_poison(struct t *t)
 	mark_kill_begin(t, &v, ufi_sim_chance(t->sim, 2) ? WP : MISSING);
 	CHECK_FILL(t_poison(t, v.ctx, v.addr + P, 1, 0), 0, P);
 	CHECK_FILL(t_copy(t, v.ctx, v.addr, 1, 1, 0), 0, P);
-	th = mark_kill_thread(t, mark_kill_unregistrar);
+	th = t_victim(t, mark_kill_unregistrar, T_CALL_STEPS);
 	ufi_sim_join(t->sim, th);
 	mark_check(t, &v);
 	CHECK_EQ(t_read(t, v.addr + P, &byte), SIM_POISONED);
@@ -414,7 +376,7 @@ static void kill_while_modes_change(struct t *t)
 	mark_kill_begin(t, &v, WP);
 	CHECK_FILL(t_copy(t, v.ctx, v.addr, 1, 1, UF_COPY_MODE_WP), 0, P);
 	CHECK_FILL(t_copy(t, v.ctx, v.addr + P, 1, 1, 0), 0, P);
-	th = mark_kill_thread(t, mark_kill_registrar);
+	th = t_victim(t, mark_kill_registrar, T_CALL_STEPS);
 	ufi_sim_join(t->sim, th);
 	mark_check(t, &v);
 	CHECK_EQ(t_register_in(t, v.ctx, v.addr, MARK_PAGES, WP | MISSING), 0);
@@ -444,7 +406,7 @@ static void kill_while_discarding_protected(struct t *t)
 
 	mark_kill_begin(t, &v, ufi_sim_chance(t->sim, 2) ? WP : WP | MISSING);
 	CHECK_FILL(t_copy(t, v.ctx, v.addr, MARK_PAGES, 1, UF_COPY_MODE_WP), 0, MARK_PAGES * P);
-	th = mark_kill_thread(t, mark_kill_discarder);
+	th = t_victim(t, mark_kill_discarder, T_CALL_STEPS);
 	ufi_sim_join(t->sim, th);
 	mark_check(t, &v);
 	mark_make_up(t, &v);
@@ -466,7 +428,7 @@ static void kill_while_mprotecting_protected(struct t *t)
 
 	mark_kill_begin(t, &v, ufi_sim_chance(t->sim, 2) ? WP : WP | MISSING);
 	CHECK_FILL(t_copy(t, v.ctx, v.addr + P, 1, 1, UF_COPY_MODE_WP), 0, P);
-	th = mark_kill_thread(t, mark_kill_mprotector);
+	th = t_victim(t, mark_kill_mprotector, T_CALL_STEPS);
 	ufi_sim_join(t->sim, th);
 	mark_check(t, &v);
 	CHECK_EQ(ufi_sim_mprotect(t->sim, v.addr, MARK_PAGES, RW), 0);

@@ -122,7 +122,7 @@ static void mark_protect_and_write(struct t *t)
 	th[1] = t_thread(t, "writer", mark_writer);
 	th[2] = t_thread(t, "protector", mark_protector);
 	th[3] = t_thread(t, "monitor", mark_monitor);
-	race_join(t, th, 3);
+	t_join(t, th, 3);
 	mark_end_monitor(t, &r, th[3]);
 	mark_check_writes(t, &r, 2, 2);
 }
@@ -145,7 +145,7 @@ static void mark_write_and_unprotect(struct t *t)
 	th[0] = t_thread(t, "writer", mark_writer);
 	th[1] = t_thread(t, "writer", mark_writer);
 	th[2] = t_thread(t, "unprotector", mark_unprotector);
-	race_join(t, th, 3);
+	t_join(t, th, 3);
 	mark_check_writes(t, &r, 2, 2);
 	CHECK_EQ(t_waiters(r.ctx), 0);
 	t_no_message(t, r.ctx);
@@ -184,7 +184,7 @@ static void mark_nothing_slips_through(struct t *t)
 		CHECK_EQ(t_unprotect(t, r.ctx, r.addr, 1), 0);
 		ufi_sim_step(t->sim);
 	}
-	race_join(t, th, 2);
+	t_join(t, th, 2);
 	CHECK_EQ(t_waiters(r.ctx), 0);
 }
 
@@ -209,7 +209,7 @@ static void mark_protect_untouched(struct t *t)
 	th[0] = t_thread(t, "toucher", mark_toucher);
 	th[1] = t_thread(t, "toucher", mark_toucher);
 	CHECK_EQ(t_protect(t, r.ctx, r.addr, 3), 0);
-	race_join(t, th, 2);
+	t_join(t, th, 2);
 	for (uint64_t i = 0; i < 3; i++)
 		t_write_protected(t, r.ctx, r.addr + i * P);
 }
@@ -284,7 +284,7 @@ static void mark_copy_and_poison(struct t *t)
 	th[0] = t_thread(t, "copier", mark_copy_once);
 	th[1] = t_thread(t, "poisoner", mark_poison_once);
 	th[2] = t_thread(t, "poisoner", mark_poison_once);
-	race_join(t, th, 3);
+	t_join(t, th, 3);
 	CHECK_EQ(r.won, 1);
 	t_access(t, &a, r.addr + 5, UF_PROT_READ);
 	t_ends(t, &a, SIM_ACCESSED, 1);
@@ -328,7 +328,7 @@ static void mark_continue_and_poison(struct t *t)
 	th[1] = t_thread(t, "poisoner", mark_poison_once);
 	th[2] = t_thread(t, "continuer", mark_continue_once);
 	th[3] = t_thread(t, "continuer", mark_continue_once);
-	race_join(t, th, 4);
+	t_join(t, th, 4);
 	CHECK_EQ(r.won, 0);
 	CHECK(r.seen & 4);
 	CHECK_EQ(t_read(t, r.addr, &value), SIM_ACCESSED);
@@ -345,7 +345,7 @@ static void mark_continue_and_copy(struct t *t)
 	th[0] = t_thread(t, "copier", mark_copy_once);
 	th[1] = t_thread(t, "continuer", mark_continue_once);
 	th[2] = t_thread(t, "continuer", mark_continue_once);
-	race_join(t, th, 3);
+	t_join(t, th, 3);
 	CHECK_EQ(r.won, 1);
 	CHECK_EQ(r.seen, 1);
 	CHECK_EQ(t_read_page(t, r.addr), 1);
@@ -391,7 +391,7 @@ static void mark_minor_and_continue(struct t *t)
 	th[0] = t_thread(t, "reader", mark_object_reader);
 	th[1] = t_thread(t, "reader", mark_object_reader);
 	th[2] = t_thread(t, "continuer", mark_continuer);
-	race_join(t, th, 3);
+	t_join(t, th, 3);
 	CHECK_EQ(t_waiters(r.ctx), 0);
 	t_no_message(t, r.ctx);
 }
@@ -409,7 +409,7 @@ static void mark_minor_and_write(struct t *t)
 	th[1] = t_thread(t, "writer", mark_writer);
 	th[2] = t_thread(t, "protector", mark_protector);
 	th[3] = t_thread(t, "monitor", mark_monitor);
-	race_join(t, th, 3);
+	t_join(t, th, 3);
 	(void)t_continue(t, r.ctx, r.addr + 2 * P, 1, 0);
 	mark_end_monitor(t, &r, th[3]);
 	mark_check_writes(t, &r, 2, 2);

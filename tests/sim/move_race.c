@@ -34,20 +34,11 @@ static void move_check_trap(struct t *t, uint64_t at)
 {
 	const struct ufi_range *r = ufi_range_find(&t->sim->mm, at);
 	const struct sim_pte *pte = ufi_sim_pte(t->sim, at);
-	uint8_t state;
+	uint8_t state = r ? atomic_load(ufi_page_state(r, at)) : 0;
 
+	t_check_trap(t, at);
 	CHECK(!pte->coming);
-	if (!r) {
-		CHECK_EQ(pte->trap, SIM_TRAP_NONE);
-		return;
-	}
-	state = atomic_load(ufi_page_state(r, at));
-	CHECK(!(state & UFI_PAGE_BUSY));
-	if (!ufi_page_open(r, state))
-		CHECK_EQ(pte->let, SIM_LET_NONE);
-	else
-		CHECK_EQ(pte->let, state & UFI_PAGE_WP ? SIM_LET_READ : SIM_LET_ALL);
-	if (!ufi_page_open(r, state) && ufi_page_kind(state) != UFI_PAGE_POISON)
+	if (r && !ufi_page_open(r, state) && ufi_page_kind(state) != UFI_PAGE_POISON)
 		CHECK(!pte->page);
 }
 
@@ -80,12 +71,6 @@ static void move_race_begin(struct t *t, struct move_race *m, uint64_t features)
 	m->dst = t_registered_in(t, m->ctx, MOVE_RACE_PAGES, m->mode);
 	m->src = move_source(t, m->ctx, MOVE_RACE_PAGES, m->src_mode);
 	t->data = m;
-}
-
-static void move_race_join(struct t *t, struct sim_thread **th, int n)
-{
-	for (int i = 0; i < n; i++)
-		ufi_sim_join(t->sim, th[i]);
 }
 
 /* --- Writers at the source --- */
@@ -133,7 +118,7 @@ static void move_race_registered(struct t *t)
 	th[0] = t_thread(t, "adder", move_adder);
 	th[1] = t_thread(t, "adder", move_adder);
 	th[2] = t_thread(t, "commuter", move_commuter);
-	move_race_join(t, th, 3);
+	t_join(t, th, 3);
 	for (uint64_t n = 0; n < MOVE_RACE_PAGES; n++)
 		for (uint64_t k = 0; k < 2; k++) {
 			CHECK_EQ(t_read(t, m.src + n * P + 100 + k, &byte), SIM_ACCESSED);
@@ -196,7 +181,7 @@ static void move_race_open(struct t *t)
 			n++;
 		}
 	}
-	move_race_join(t, th, 2);
+	t_join(t, th, 2);
 	for (uint64_t i = 0; i < n; i++)
 		CHECK_EQ(move_count_marks(t, m.dst + i * P, seen), then[i]);
 	move_count_marks(t, m.src, seen);
@@ -246,7 +231,7 @@ static void move_race_target(struct t *t)
 	th[1] = t_thread(t, "reader", move_target_reader);
 	th[2] = t_thread(t, "mover", move_competitor);
 	th[3] = t_thread(t, "mover", move_competitor);
-	move_race_join(t, th, 4);
+	t_join(t, th, 4);
 	CHECK_EQ(m.moved, MOVE_RACE_PAGES);
 	move_check_places(t, m.dst, m.src, MOVE_RACE_PAGES, MOVE_RACE_PAGES * P);
 }
@@ -275,7 +260,7 @@ static void move_race_copier(struct t *t)
 	th[0] = t_thread(t, "mover", move_competitor);
 	th[1] = t_thread(t, "copier", move_rival_copier);
 	th[2] = m.mode == WP ? th[0] : t_thread(t, "reader", move_target_reader);
-	move_race_join(t, th, 3);
+	t_join(t, th, 3);
 	CHECK_EQ(m.moved, MOVE_RACE_PAGES);
 	for (uint64_t i = 0; i < MOVE_RACE_PAGES; i++) {
 		CHECK_EQ(t_read_page(t, m.dst + i * P), i + 1);
@@ -302,7 +287,7 @@ static void move_race_open_target(struct t *t)
 	m.dst = t_registered_in(t, m.ctx, MOVE_RACE_PAGES, WP);
 	th[0] = t_thread(t, "mover", move_competitor);
 	th[1] = t_thread(t, "writer", move_target_writer);
-	move_race_join(t, th, 2);
+	t_join(t, th, 2);
 	for (uint64_t i = 0; i < MOVE_RACE_PAGES; i++) {
 		bool moved = t_page_is(t, m.src + i * P, 0);
 		uint8_t byte;
@@ -317,14 +302,6 @@ static void move_race_open_target(struct t *t)
 
 /* --- Movers that are killed --- */
 
-static struct sim_thread *move_kill_thread(struct t *t, void (*fn)(struct t *t))
-{
-	struct sim_thread *th = t_thread(t, "victim", fn);
-
-	th->kill_at = 1 + ufi_sim_random(t->sim) % MOVE_STEPS;
-	return th;
-}
-
 static void move_victim(struct t *t)
 {
 	struct move_race *m = move_race(t);
@@ -332,14 +309,9 @@ static void move_victim(struct t *t)
 	(void)t_move(t, m->ctx, m->dst, m->src, MOVE_RACE_PAGES, 0);
 }
 
-/* Locks everybody out, so that whoever was killed with the registry is found dead. */
 static void move_notice(struct t *t)
 {
-	struct move_race *m = move_race(t);
-	uint64_t other = t_map(t, 1);
-
-	(void)t_register(t, m->ctx, other, 1);
-	(void)t_unregister(t, m->ctx, other, 1);
+	t_notice(t, move_race(t)->ctx);
 }
 
 static void move_kill_begin(struct t *t, struct move_race *m)
@@ -372,7 +344,7 @@ static void kill_while_moving(struct t *t)
 	struct sim_thread *th;
 
 	move_kill_begin(t, &m);
-	th = move_kill_thread(t, move_victim);
+	th = t_victim(t, move_victim, MOVE_STEPS);
 	ufi_sim_join(t->sim, th);
 	move_notice(t);
 	move_kill_check(t, &m);
@@ -385,12 +357,12 @@ static void kill_while_repairing(struct t *t)
 	struct move_race m;
 
 	move_kill_begin(t, &m);
-	th[0] = move_kill_thread(t, move_victim);
+	th[0] = t_victim(t, move_victim, MOVE_STEPS);
 	ufi_sim_join(t->sim, th[0]);
-	th[1] = move_kill_thread(t, move_notice);
+	th[1] = t_victim(t, move_notice, MOVE_STEPS);
 	th[1]->kill_at = 1 + th[1]->kill_at / 2;
 	ufi_sim_join(t->sim, th[1]);
-	th[2] = move_kill_thread(t, move_notice);
+	th[2] = t_victim(t, move_notice, MOVE_STEPS);
 	ufi_sim_join(t->sim, th[2]);
 	move_notice(t);
 	move_kill_check(t, &m);
@@ -405,7 +377,7 @@ static void kill_and_no_move(struct t *t)
 	move_kill_begin(t, &m);
 	if (ufi_sim_chance(t->sim, 2))
 		ufi_sim_fail_nth(t->sim, SIM_OP_MOVE, 1);
-	th = move_kill_thread(t, move_victim);
+	th = t_victim(t, move_victim, MOVE_STEPS);
 	ufi_sim_join(t->sim, th);
 	ufi_sim_fail_nth(t->sim, SIM_OP_MOVE, 1);
 	move_notice(t);
@@ -430,7 +402,7 @@ static void kill_mover_with_reader(struct t *t)
 	move_kill_begin(t, &m);
 	m.dst = t_registered(t, m.ctx, MOVE_RACE_PAGES);
 	th[0] = t_thread(t, "reader", move_kill_reader);
-	th[1] = move_kill_thread(t, move_victim);
+	th[1] = t_victim(t, move_victim, MOVE_STEPS);
 	ufi_sim_join(t->sim, th[1]);
 	move_notice(t);
 	for (uint64_t i = 0; i < MOVE_RACE_PAGES; i++) {

@@ -13,12 +13,6 @@ void race_begin(struct t *t, struct race *r, uint64_t npages)
 	t->data = r;
 }
 
-void race_join(struct t *t, struct sim_thread **th, int n)
-{
-	for (int i = 0; i < n; i++)
-		ufi_sim_join(t->sim, th[i]);
-}
-
 /* Reads every page once, beginning anywhere. */
 void race_reader(struct t *t)
 {
@@ -62,7 +56,7 @@ void race_end_monitors(struct t *t, struct race *r, struct sim_thread **monitors
 
 	for (int i = 0; i < n; i++)
 		t_access(t, &a[i], r->addr + r->npages * P, UF_PROT_READ);
-	race_join(t, monitors, n);
+	t_join(t, monitors, n);
 	CHECK_FILL(t_zero(t, r->ctx, r->addr + r->npages * P, 1, 0), 0, P);
 	for (int i = 0; i < n; i++)
 		ufi_sim_join(t->sim, a[i].thread);
@@ -80,7 +74,7 @@ static void race_with_monitors(struct t *t, uint64_t npages, int readers, int mo
 		monitor[i] = t_thread(t, "monitor", race_monitor);
 	for (int i = 0; i < readers; i++)
 		reader[i] = t_thread(t, "reader", race_reader);
-	race_join(t, reader, readers);
+	t_join(t, reader, readers);
 	race_end_monitors(t, &r, monitor, monitors);
 	CHECK_EQ(t_waiters(r.ctx), 0);
 	t_no_message(t, r.ctx);
@@ -127,7 +121,7 @@ static void race_polling(struct t *t)
 	th[3] = t_thread(t, "poller", race_poller);
 	for (int i = 0; i < 3; i++)
 		th[i] = t_thread(t, "reader", race_reader);
-	race_join(t, th, 3);
+	t_join(t, th, 3);
 	race_end_monitors(t, &r, &th[3], 1);
 	CHECK_EQ(atomic_load(&t->sim->bell[t_bell(r.ctx)]), 0);
 }
@@ -144,7 +138,7 @@ static void race_blocking_and_polling(struct t *t)
 	th[3] = t_thread(t, "poller", race_poller);
 	for (int i = 0; i < 2; i++)
 		th[i] = t_thread(t, "reader", race_reader);
-	race_join(t, th, 2);
+	t_join(t, th, 2);
 	race_end_monitors(t, &r, &th[2], 2);
 }
 
@@ -184,7 +178,7 @@ static void race_two_copies(struct t *t)
 	th[1] = t_thread(t, "copier", race_copier);
 	th[2] = t_thread(t, "looker", race_looker);
 	th[3] = t_thread(t, "looker", race_looker);
-	race_join(t, th, 4);
+	t_join(t, th, 4);
 	CHECK_EQ(r.won, 1);
 	CHECK_EQ(r.lost, 1);
 	byte = t_read_page(t, r.addr);
@@ -200,7 +194,7 @@ static void race_two_runs(struct t *t)
 	race_begin(t, &r, RACE_PAGES);
 	for (int i = 0; i < 3; i++)
 		th[i] = t_thread(t, "copier", race_copier);
-	race_join(t, th, 3);
+	t_join(t, th, 3);
 	CHECK(r.won <= RACE_PAGES);
 	for (uint64_t i = 0; i < r.won; i++)
 		CHECK(t_read_page(t, r.addr + i * P) != 0);
@@ -233,7 +227,7 @@ static void race_fault_and_wake(struct t *t)
 	th[0] = t_thread(t, "reader", race_reader);
 	th[1] = t_thread(t, "waker", race_waker);
 	th[2] = t_thread(t, "reader", race_reader);
-	race_join(t, th, 3);
+	t_join(t, th, 3);
 	CHECK_EQ(t_waiters(r.ctx), 0);
 }
 
@@ -257,7 +251,7 @@ static void race_wakes_for_nothing(struct t *t)
 	th[1] = t_thread(t, "reader", race_reader);
 	th[2] = t_thread(t, "waker", race_idle_waker);
 	th[3] = t_thread(t, "monitor", race_monitor);
-	race_join(t, th, 3);
+	t_join(t, th, 3);
 	race_end_monitors(t, &r, &th[3], 1);
 }
 
@@ -274,7 +268,7 @@ static void race_interrupted(struct t *t)
 	th[2] = t_thread(t, "monitor", race_poller);
 	for (int i = 0; i < 12; i++)
 		ufi_sim_interrupt(t->sim, th[ufi_sim_random(t->sim) % 2]);
-	race_join(t, th, 2);
+	t_join(t, th, 2);
 	race_end_monitors(t, &r, &th[2], 1);
 }
 

@@ -32,7 +32,6 @@ static inline struct race *race_of(struct t *t)
 
 /* A context and a registered range, the test's data from now on. */
 void race_begin(struct t *t, struct race *r, uint64_t npages);
-void race_join(struct t *t, struct sim_thread **th, int n);
 
 /* What a page is to be filled with. */
 static inline uint8_t race_content(const struct race *r, uint64_t addr)

@@ -10,9 +10,6 @@
 #define P SIM_PAGE
 #define RWP_PAGES 3
 
-/* Steps of a call of the engine, more or less; who is through by then lives. */
-#define RWP_STEPS 80
-
 struct rwp_victim {
 	struct ufi_ctx *ctx;
 	uint64_t addr;
@@ -32,44 +29,12 @@ static void rwp_kill_begin(struct t *t, struct rwp_victim *v, uint64_t features)
 	t->killed = true;
 }
 
-static struct sim_thread *rwp_kill_thread(struct t *t, void (*fn)(struct t *t))
-{
-	struct sim_thread *th = t_thread(t, "victim", fn);
-
-	th->kill_at = 1 + ufi_sim_random(t->sim) % RWP_STEPS;
-	return th;
-}
-
-static void rwp_check_page(struct t *t, uint64_t at)
-{
-	const struct ufi_range *r = ufi_range_find(&t->sim->mm, at);
-	const struct sim_pte *pte = ufi_sim_pte(t->sim, at);
-	uint8_t state;
-
-	if (!r) {
-		CHECK_EQ(pte->trap, SIM_TRAP_NONE);
-		return;
-	}
-	state = atomic_load(ufi_page_state(r, at));
-	CHECK(!(state & UFI_PAGE_BUSY));
-	CHECK_EQ(pte->let, ufi_page_open(r, state) ? SIM_LET_ALL : SIM_LET_NONE);
-}
-
-/* Locks everybody out, so that whoever was killed with the registry is found dead. */
-static void rwp_notice(struct t *t, struct rwp_victim *v)
-{
-	uint64_t other = t_map(t, 1);
-
-	CHECK_EQ(t_register(t, v->ctx, other, 1), 0);
-	CHECK_EQ(t_unregister(t, v->ctx, other, 1), 0);
-}
-
 /* Nobody is at the pages. */
 static void rwp_check(struct t *t, struct rwp_victim *v)
 {
-	rwp_notice(t, v);
+	t_notice(t, v->ctx);
 	for (uint64_t i = 0; i < RWP_PAGES; i++)
-		rwp_check_page(t, v->addr + i * P);
+		t_check_trap(t, v->addr + i * P);
 }
 
 /* As if nothing had happened: all of it can be told of, and was kept. */
@@ -113,7 +78,7 @@ static void rwp_kill_beside_reader(struct t *t, struct rwp_victim *v, void (*vic
 	struct sim_thread *th[2];
 
 	th[0] = t_thread(t, "reader", rwp_kill_reader);
-	th[1] = rwp_kill_thread(t, victim);
+	th[1] = t_victim(t, victim, T_CALL_STEPS);
 	ufi_sim_join(t->sim, th[1]);
 	CHECK_EQ(t_rwunprotect(t, v->ctx, v->addr, RWP_PAGES), 0);
 	ufi_sim_join(t->sim, th[0]);
@@ -149,7 +114,7 @@ static void kill_and_machine_refuses(struct t *t)
 	rwp_kill_begin(t, &v, 0);
 	if (!protects)
 		CHECK_EQ(t_rwprotect(t, v.ctx, v.addr, RWP_PAGES), 0);
-	th = rwp_kill_thread(t, protects ? rwp_kill_protector : rwp_kill_unprotector);
+	th = t_victim(t, protects ? rwp_kill_protector : rwp_kill_unprotector, T_CALL_STEPS);
 	ufi_sim_join(t->sim, th);
 	ufi_sim_fail_nth(t->sim, op, 1);
 	rwp_check(t, &v);
@@ -165,7 +130,7 @@ static void kill_while_accessing(struct t *t)
 
 	rwp_kill_begin(t, &v, UF_FEATURE_RWP_ASYNC);
 	CHECK_EQ(t_rwprotect(t, v.ctx, v.addr, RWP_PAGES), 0);
-	th[0] = rwp_kill_thread(t, rwp_kill_reader);
+	th[0] = t_victim(t, rwp_kill_reader, T_CALL_STEPS);
 	th[1] = t_thread(t, "reader", rwp_kill_reader);
 	ufi_sim_join(t->sim, th[0]);
 	ufi_sim_join(t->sim, th[1]);
@@ -191,9 +156,9 @@ static void kill_while_enabling(struct t *t)
 	CHECK_EQ(t_rwprotect(t, v.ctx, v.addr, RWP_PAGES), 0);
 	th[0] = t_thread(t, "reader", rwp_kill_reader);
 	th[1] = t_thread(t, "reader", rwp_kill_reader);
-	th[2] = rwp_kill_thread(t, rwp_kill_enabler);
+	th[2] = t_victim(t, rwp_kill_enabler, T_CALL_STEPS);
 	ufi_sim_join(t->sim, th[2]);
-	rwp_notice(t, &v);
+	t_notice(t, v.ctx);
 	if (!(atomic_load(&v.ctx->features) & UF_FEATURE_RWP_ASYNC))
 		CHECK_EQ(t_set_mode(t, v.ctx, UF_FEATURE_RWP_ASYNC, 0), 0);
 	ufi_sim_join(t->sim, th[0]);
@@ -216,7 +181,7 @@ static void kill_while_rwp_widens(struct t *t)
 
 	rwp_kill_begin(t, &v, 0);
 	CHECK_EQ(t_rwprotect(t, v.ctx, v.addr, RWP_PAGES - 1), 0);
-	th = rwp_kill_thread(t, rwp_kill_registrar);
+	th = t_victim(t, rwp_kill_registrar, T_CALL_STEPS);
 	ufi_sim_join(t->sim, th);
 	rwp_check(t, &v);
 	CHECK_EQ(t_register_in(t, v.ctx, v.addr, RWP_PAGES, v.mode | MISSING), 0);
@@ -242,7 +207,7 @@ static void kill_while_discarding_inaccessible(struct t *t)
 
 	rwp_kill_begin(t, &v, 0);
 	CHECK_EQ(t_rwprotect(t, v.ctx, v.addr, RWP_PAGES), 0);
-	th = rwp_kill_thread(t, rwp_kill_discarder);
+	th = t_victim(t, rwp_kill_discarder, T_CALL_STEPS);
 	ufi_sim_join(t->sim, th);
 	rwp_check(t, &v);
 	CHECK_EQ(t_rwunprotect(t, v.ctx, v.addr, RWP_PAGES), 0);
@@ -272,7 +237,7 @@ static void kill_while_mprotecting_inaccessible(struct t *t)
 
 	rwp_kill_begin(t, &v, 0);
 	CHECK_EQ(t_rwprotect(t, v.ctx, v.addr + P, 1), 0);
-	th = rwp_kill_thread(t, rwp_kill_mprotector);
+	th = t_victim(t, rwp_kill_mprotector, T_CALL_STEPS);
 	ufi_sim_join(t->sim, th);
 	rwp_check(t, &v);
 	CHECK_EQ(ufi_sim_mprotect(t->sim, v.addr, RWP_PAGES, RW), 0);

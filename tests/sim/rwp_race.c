@@ -78,7 +78,7 @@ static void rwp_protect_and_access(struct t *t)
 	th[1] = t_thread(t, "writer", mark_writer);
 	th[2] = t_thread(t, "protector", rwp_protector);
 	th[3] = t_thread(t, "monitor", rwp_monitor);
-	race_join(t, th, 3);
+	t_join(t, th, 3);
 	rwp_end_monitor(t, &r, th[3]);
 	mark_check_writes(t, &r, 2, 2);
 }
@@ -91,7 +91,7 @@ static void rwp_beside_writers(struct t *t, struct race *r, void (*fn)(struct t 
 	th[0] = t_thread(t, "writer", mark_writer);
 	th[1] = t_thread(t, "writer", mark_writer);
 	th[2] = t_thread(t, "beside", fn);
-	race_join(t, th, 3);
+	t_join(t, th, 3);
 	mark_check_writes(t, r, 2, 2);
 	CHECK_EQ(t_waiters(r->ctx), 0);
 	t_no_message(t, r->ctx);
@@ -157,7 +157,7 @@ static void rwp_nothing_slips_through(struct t *t)
 		CHECK_EQ(t_rwunprotect(t, r.ctx, r.addr, 1), 0);
 		ufi_sim_step(t->sim);
 	}
-	race_join(t, th, 2);
+	t_join(t, th, 2);
 	CHECK_EQ(t_waiters(r.ctx), 0);
 }
 
@@ -177,7 +177,7 @@ static void rwp_widened(struct t *t)
 	CHECK(r.won <= r.lost + 2);
 	rwp_look(t, &r);
 	CHECK_EQ(t_rwunprotect(t, r.ctx, r.addr, 1), 0);
-	race_join(t, th, 2);
+	t_join(t, th, 2);
 	CHECK_EQ(t_waiters(r.ctx), 0);
 	t_no_message(t, r.ctx);
 }
@@ -212,7 +212,7 @@ static void rwp_toggled(struct t *t)
 	th[2] = t_thread(t, "protector", rwp_protector);
 	th[3] = t_thread(t, "toggler", rwp_toggler);
 	th[4] = t_thread(t, "monitor", rwp_monitor);
-	race_join(t, th, 4);
+	t_join(t, th, 4);
 	rwp_end_monitor(t, &r, th[4]);
 	mark_check_writes(t, &r, 2, 2);
 	CHECK_EQ(t_rwprotect(t, r.ctx, r.addr, 1), 0);
@@ -250,7 +250,7 @@ static void rwp_disabled(struct t *t)
 		rwp_look(t, &r);
 		CHECK_EQ(t_set_mode(t, r.ctx, ASYNC, 0), 0);
 	}
-	race_join(t, th, 2);
+	t_join(t, th, 2);
 	CHECK_EQ(t_waiters(r.ctx), 0);
 }
 
@@ -278,7 +278,7 @@ static void rwp_fill_and_access(struct t *t)
 	th[2] = t_thread(t, "copier", rwp_copier);
 	th[3] = t_thread(t, "protector", rwp_protector);
 	th[4] = t_thread(t, "monitor", rwp_monitor);
-	race_join(t, th, 4);
+	t_join(t, th, 4);
 	rwp_end_monitor(t, &r, th[4]);
 	mark_check_writes(t, &r, 2, 1);
 }
@@ -294,7 +294,7 @@ static void rwp_discard(struct t *t)
 	th[2] = t_thread(t, "protector", rwp_protector);
 	th[3] = t_thread(t, "discard", mark_discard_thread);
 	th[4] = t_thread(t, "monitor", rwp_monitor);
-	race_join(t, th, 4);
+	t_join(t, th, 4);
 	rwp_end_monitor(t, &r, th[4]);
 	CHECK_EQ(t_rwunprotect(t, r.ctx, r.addr, 2), 0);
 	for (uint64_t i = 0; i < 2; i++) {
@@ -316,7 +316,7 @@ static void rwp_mprotect(struct t *t)
 	th[1] = t_thread(t, "mprotect", mark_mprotect_thread);
 	th[2] = t_thread(t, "protector", rwp_protector);
 	th[3] = t_thread(t, "monitor", rwp_monitor);
-	race_join(t, th, 3);
+	t_join(t, th, 3);
 	rwp_end_monitor(t, &r, th[3]);
 	mark_check_writes(t, &r, 2, 1);
 	CHECK_EQ(t_rwprotect(t, r.ctx, r.addr, 2), 0);
@@ -352,7 +352,7 @@ static void rwp_unregister(struct t *t)
 	th[0] = t_thread(t, "writer", mark_writer);
 	th[1] = t_thread(t, "protector", rwp_tolerant_protector);
 	th[2] = t_thread(t, "unregister", rwp_unregistrar);
-	race_join(t, th, 3);
+	t_join(t, th, 3);
 	mark_check_writes(t, &r, 2, 1);
 	CHECK_EQ(t_waiters(r.ctx), 0);
 }
@@ -367,7 +367,7 @@ static void rwp_close(struct t *t)
 	th[0] = t_thread(t, "writer", mark_writer);
 	th[1] = t_thread(t, "writer", mark_writer);
 	th[2] = t_thread(t, "closer", race_close_thread);
-	race_join(t, th, 3);
+	t_join(t, th, 3);
 	mark_check_writes(t, &r, 2, 2);
 }
 

@@ -155,7 +155,7 @@ static void scan_nothing_lost(struct t *t)
 		th[i] = t_thread(t, "writer", scan_writer);
 	for (int i = 0; i < SCAN_ROUNDS; i++)
 		scan_once(t);
-	race_join(t, th, SCAN_WRITERS);
+	t_join(t, th, SCAN_WRITERS);
 	scan_end(t, &s);
 }
 
@@ -188,7 +188,7 @@ static void scan_two_collectors(struct t *t)
 	th[2] = t_thread(t, "collector", scan_collector);
 	th[3] = t_thread(t, "collector", scan_collector);
 	th[4] = t_thread(t, "unprotector", scan_unprotector);
-	race_join(t, th, 5);
+	t_join(t, th, 5);
 	scan_end(t, &s);
 }
 
@@ -217,7 +217,7 @@ static void scan_missing(struct t *t)
 	th[2] = t_thread(t, "filler", scan_filler);
 	for (int i = 0; i < SCAN_ROUNDS; i++)
 		scan_once(t);
-	race_join(t, th, 3);
+	t_join(t, th, 3);
 	scan_end(t, &s);
 }
 
@@ -234,19 +234,14 @@ static void scan_killed(struct t *t)
 {
 	struct sim_thread *th[3];
 	struct scan_test s;
-	uint64_t other;
 
 	scan_begin(t, &s);
 	t->killed = true;
-	th[0] = t_thread(t, "victim", ufi_sim_chance(t->sim, 2) ? scan_victim : scan_writer);
-	th[0]->kill_at = 1 + ufi_sim_random(t->sim) % SCAN_STEPS;
+	th[0] = t_victim(t, ufi_sim_chance(t->sim, 2) ? scan_victim : scan_writer, SCAN_STEPS);
 	th[1] = t_thread(t, "writer", scan_writer);
 	th[2] = t_thread(t, "collector", scan_victim);
-	race_join(t, th, 3);
-	/* Locks everybody out, so that whoever was killed with the registry is found dead. */
-	other = t_map(t, 1);
-	CHECK_EQ(t_register_in(t, s.race.ctx, other, 1, WP), 0);
-	CHECK_EQ(t_unregister(t, s.race.ctx, other, 1), 0);
+	t_join(t, th, 3);
+	t_notice(t, s.race.ctx);
 	scan_collect(t);
 	CHECK_EQ(scan_collect(t), 0);
 	for (uint64_t n = 0; n < SCAN_PAGES; n++)
