@@ -164,9 +164,9 @@ static size_t case_huge_page(void)
 {
 	size_t kb = case_number("/proc/meminfo", "Hugepagesize:");
 
-	if (case_number("/proc/sys/vm/nr_hugepages", "") +
+	if (case_number("/proc/meminfo", "HugePages_Free:") +
 		    case_number("/proc/sys/vm/nr_overcommit_hugepages", "") <
-	    CASE_HUGE_PAGES)
+	    case_number("/proc/meminfo", "HugePages_Rsvd:") + CASE_HUGE_PAGES)
 		t_skip("no huge pages, or too few: see vm.nr_hugepages");
 	CHECK(kb);
 	return kb * 1024;
@@ -287,6 +287,19 @@ void t_adopt(struct t *t, void *addr, size_t len, int fd)
 	t->maps[t->nmaps++].fd = fd;
 }
 
+void t_unmap(struct t *t, char *addr)
+{
+	int i = t->nmaps - 1;
+
+	while (i >= 0 && t->maps[i].addr != addr)
+		i--;
+	CHECK(i >= 0);
+	CHECK_RET(uf_munmap(addr, t->maps[i].len), 0);
+	if (t->maps[i].fd >= 0)
+		close(t->maps[i].fd);
+	t->maps[i] = t->maps[--t->nmaps];
+}
+
 static int case_object(enum t_mem mem, size_t len)
 {
 	int fd = memfd_create("conform", MFD_CLOEXEC | (t_mem_huge(mem) ? MFD_HUGETLB : 0));
@@ -298,34 +311,19 @@ static int case_object(enum t_mem mem, size_t len)
 	return fd;
 }
 
-/*
- * LEN bytes at ADDR. Tests that run beside this one use the same pool of huge
- * pages, and will be done with them.
- */
-static char *case_map_at(char *addr, enum t_mem mem, size_t len, int fd)
+static int case_map_flags(enum t_mem mem)
 {
-	int flags = MAP_FIXED | (t_mem_shared(mem) ? MAP_SHARED : MAP_PRIVATE) |
-		    (fd < 0 ? MAP_ANONYMOUS : 0) | (mem == T_HUGETLB_PRIVATE ? MAP_HUGETLB : 0);
-	char *got = MAP_FAILED;
-
-	for (int i = 0; got == MAP_FAILED && i < (t_mem_huge(mem) ? CASE_PATIENCE_MS : 1); i++) {
-		if (i)
-			t_sleep_ms(1);
-		got = mmap(addr, len, PROT_READ | PROT_WRITE, flags, fd, 0);
-		if (got == MAP_FAILED && errno != ENOMEM)
-			break;
-	}
-	if (got == MAP_FAILED && t_mem_huge(mem))
-		t_skip("no huge pages to be had: see vm.nr_hugepages");
-	return got;
+	return (t_mem_shared(mem) ? MAP_SHARED : MAP_PRIVATE) |
+	       (t_mem_file(mem) ? 0 : MAP_ANONYMOUS) | (mem == T_HUGETLB_PRIVATE ? MAP_HUGETLB : 0);
 }
 
-char *t_map_of(struct t *t, enum t_mem mem, size_t npages)
+static char *case_map(struct t *t, enum t_mem mem, size_t npages, int flags)
 {
 	size_t len = npages * t->page;
 	size_t all = len + 3 * t->page;
 	char *addr = mmap(NULL, all, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	char *start;
+	char *got;
 	int fd;
 
 	/* Alone between two pages of nothing, so that it never merges with a neighbour. */
@@ -333,15 +331,30 @@ char *t_map_of(struct t *t, enum t_mem mem, size_t npages)
 	start = (char *)(((uintptr_t)addr + 2 * t->page - 1) & ~(t->page - 1));
 	fd = t_mem_file(mem) ? case_object(mem, len) : -1;
 	t_adopt(t, start, len, fd);
-	CHECK(case_map_at(start, mem, len, fd) == start);
+	got = mmap(start, len, PROT_READ | PROT_WRITE, MAP_FIXED | flags, fd, 0);
+	if (got == MAP_FAILED && t_mem_huge(mem))
+		t_skip("no huge pages to be had: see vm.nr_hugepages");
+	CHECK(got == start);
 	CHECK_EQ(munmap(addr, (size_t)(start - addr)), 0);
 	CHECK_EQ(munmap(start + len, (size_t)(addr + all - (start + len))), 0);
 	return start;
 }
 
+char *t_map_of(struct t *t, enum t_mem mem, size_t npages)
+{
+	return case_map(t, mem, npages, case_map_flags(mem));
+}
+
 char *t_map(struct t *t, size_t npages)
 {
 	return t_map_of(t, t->target->mem, npages);
+}
+
+char *t_map_unreserved(struct t *t, size_t npages)
+{
+	enum t_mem mem = t->target->mem;
+
+	return case_map(t, mem, npages, case_map_flags(mem) | MAP_NORESERVE);
 }
 
 int t_map_fd(struct t *t, const char *addr)

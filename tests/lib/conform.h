@@ -216,6 +216,13 @@ ssize_t t_read_raw(struct uf *uf, void *buf, size_t len);
 
 char *t_map(struct t *t, size_t npages);
 char *t_map_of(struct t *t, enum t_mem mem, size_t npages);
+/*
+ * Without huge pages set aside for it: when a part of a private mapping is moved
+ * by mremap, Linux (6.18) never gives back what was set aside for the part.
+ */
+char *t_map_unreserved(struct t *t, size_t npages);
+/* Of what has been mapped so, or adopted; what is not unmapped the end of the case does. */
+void t_unmap(struct t *t, char *addr);
 /* The descriptor of a map that has one. */
 int t_map_fd(struct t *t, const char *addr);
 /* Ordinary memory for arguments, at least a page on each side of which is not mapped. */

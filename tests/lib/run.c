@@ -3,7 +3,9 @@
  * The runner: which tests on which targets, each in a process of its own with
  * a time limit. It knows nothing of userfaults; reporters tell what it finds.
  */
+#include <fcntl.h>
 #include <limits.h>
+#include <sys/file.h>
 #include <sys/wait.h>
 
 #include "lib/report.h"
@@ -205,6 +207,29 @@ static void run_progress(const struct run_options *opt, const struct report *rep
 		fprintf(stderr, "%d/%d %.60s", report->number, report->nrows, name);
 }
 
+/*
+ * The pool of huge pages is everybody's, and what a fork's child is promised of
+ * it depends on who else takes some: the rows that use it go one by one, in
+ * however many processes they are run. -1: nobody needs to wait.
+ */
+static int run_take_pool(const struct t_target *target)
+{
+	int fd = t_mem_huge(target->mem) ? open("/proc/self/exe", O_RDONLY | O_CLOEXEC) : -1;
+
+	while (fd >= 0 && flock(fd, LOCK_EX) && errno == EINTR)
+		;
+	return fd;
+}
+
+static void run_give_pool(int fd)
+{
+	if (fd < 0)
+		return;
+	/* Not by closing alone, which what is left of the row may have open as well. */
+	flock(fd, LOCK_UN);
+	close(fd);
+}
+
 static void run_one(const struct run_options *opt, struct report *report, const char *name,
 		    const struct t_case *c, const struct t_target *target)
 {
@@ -221,9 +246,12 @@ static void run_one(const struct run_options *opt, struct report *report, const 
 	};
 	bool in_time;
 	int status;
+	int pool;
 
 	run_progress(opt, report, name);
+	pool = run_take_pool(target);
 	in_time = child_run(&child, texts.output, sizeof(texts.output), &status);
+	run_give_pool(pool);
 	row.verdict = run_verdict(status, in_time);
 	run_explain(opt, &texts, status, in_time);
 	run_tell(opt, report, &row);

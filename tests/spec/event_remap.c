@@ -11,7 +11,7 @@ static void event_remap(struct t *t)
 {
 	struct uf *uf = t_open(t, 0, UF_FEATURE_EVENT_REMAP);
 	size_t page = t->page;
-	char *addr = t_registered(t, uf, 6);
+	char *addr = t_map_unreserved(t, 6);
 	char *to = t_map(t, 3);
 	struct event_call c = {.addr = addr + page,
 			       .len = 3 * page,
@@ -20,6 +20,7 @@ static void event_remap(struct t *t)
 			       .to = to};
 	struct t_thread th;
 
+	t_register(uf, addr, 6 * page);
 	t_fill(t, uf, addr + 2 * page, 5, 0);
 	event_begin(t, &c, event_mremap);
 	t_message_pending(uf);
