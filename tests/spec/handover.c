@@ -248,6 +248,8 @@ static void handover_unwritable_child(struct t *t, struct handover *h)
 	memcpy(zero_at, &zero, sizeof(zero));
 	CHECK_EQ(mprotect(arg, t->page, PROT_READ), 0);
 	t_fault_at(h->uf, h->addr, 0);
+	handover_tell(h->sock);
+	handover_await(h->sock);
 	CHECK_RET(uf_ioctl(h->uf, UF_IOC_COPY, arg), -EFAULT);
 	CHECK_RET(uf_ioctl(h->uf, UF_IOC_ZEROPAGE, zero_at), -EFAULT);
 	CHECK_RET(uf_copy(h->uf, h->addr, arg, t->page, 0, NULL), -EEXIST);
@@ -267,6 +269,10 @@ static void handover_unwritable(struct t *t)
 	h.addr = t_registered(t, uf, h.npages);
 	pid = handover_start(t, &h, uf, handover_unwritable_child);
 	t_thread_access(t, &th, h.addr, T_READ);
+	handover_await(h.sock);
+	/* After its message it looks once more whether it has to wait. */
+	t_thread_asleep(&th);
+	handover_tell(h.sock);
 	handover_await(h.sock);
 	t_thread_blocked(&th);
 	handover_tell(h.sock);
@@ -585,8 +591,9 @@ static void handover_touch_all(void *arg)
 static void handover_crews(struct t *t)
 {
 	struct uf *uf = t_open(t, 0, 0);
-	struct handover h[2] = {{.npages = 300}, {.npages = 300}};
-	char *addr = t_registered(t, uf, 300);
+	size_t npages = t_huge(t) ? 20 : 300;
+	struct handover h[2] = {{.npages = npages}, {.npages = npages}};
+	char *addr = t_registered(t, uf, npages);
 	struct handover_toucher touch[2];
 	struct t_thread th[2];
 	pid_t pid[2];
@@ -596,13 +603,13 @@ static void handover_crews(struct t *t)
 	handover_left =
 		mmap(NULL, t->page, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	t_adopt(t, (void *)(uintptr_t)handover_left, t->page, -1);
-	atomic_store(handover_left, 300);
+	atomic_store(handover_left, npages);
 	for (int i = 0; i < 2; i++) {
 		h[i].addr = addr;
 		pid[i] = handover_start(t, &h[i], uf, handover_crew_child);
 	}
 	for (size_t i = 0; i < 2; i++) {
-		touch[i] = (struct handover_toucher){addr, t->page, i, 300};
+		touch[i] = (struct handover_toucher){addr, t->page, i, npages};
 		t_thread_call(t, &th[i], handover_touch_all, &touch[i]);
 	}
 	for (int i = 0; i < 2; i++)
