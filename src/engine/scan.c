@@ -358,9 +358,13 @@ static int scan_gap(struct ufi_task *task, struct ufi_scan *s, uint64_t end)
 	arg.max_pages = s->arg.max_pages - s->found;
 	if (s->arg.vec_len && (!arg.vec_len || !arg.max_pages || s->gap_none))
 		return scan_gap_full(task, s, end);
+	arg.walk_end = end;
 	n = task->mmu->ops->scan(task->mmu, &arg);
-	if (n < 0)
+	if (n < 0) {
+		/* A part of a huge page, passed before that. */
+		s->passed = arg.walk_end == end ? s->passed : arg.walk_end;
 		return (int)n;
+	}
 	for (int64_t i = 0; i < n; i++)
 		ufi_region_tell(s, vec[i].categories, vec[i].start, vec[i].end);
 	s->at = arg.walk_end;

@@ -16,7 +16,7 @@
 #define SAME_HUGE_TAIL 1
 #define SAME_HUGE_HOLE 4
 #define SAME_STEPS 60
-#define SAME_ROUNDS 10
+#define SAME_ROUNDS 100
 
 /* What the machine adds to both alike. */
 #define SAME_TOLD                                                                                  \
@@ -35,8 +35,12 @@ struct same {
 
 static uint32_t same_random(struct same *s, uint32_t below)
 {
-	s->seed = s->seed * 1664525 + 1013904223;
-	return (s->seed >> 8) % below;
+	uint32_t x;
+
+	s->seed += 0x9e3779b9;
+	x = (s->seed ^ (s->seed >> 16)) * 0x85ebca6b;
+	x = (x ^ (x >> 13)) * 0xc2b2ae35;
+	return (x ^ (x >> 16)) % below;
 }
 
 static struct uf *same_kernel(void)
@@ -58,7 +62,7 @@ static void same_begin(struct same *s, struct t *t, uint32_t seed)
 	size_t page = t->page;
 
 	s->t = t;
-	s->seed = seed;
+	s->seed = seed << 16;
 	s->modes = UF_REGISTER_MODE_WP | (seed % 2 ? UF_REGISTER_MODE_MISSING : 0);
 	s->pages = t_huge(t) ? SAME_HUGE_PAGES : SAME_PAGES;
 	s->all = s->pages + (t_huge(t) ? SAME_HUGE_TAIL : SAME_TAIL);
@@ -76,11 +80,10 @@ static void same_begin(struct same *s, struct t *t, uint32_t seed)
 		s->usable[i] = i == s->first || !(seed % 2);
 }
 
-/* There are few huge pages. */
 static void same_end(struct same *s)
 {
-	for (int i = 0; i < 2 && t_huge(s->t); i++)
-		CHECK_RET(uf_munmap(s->addr[i], s->all * s->t->page), 0);
+	for (int i = 1; i >= 0; i--)
+		t_unmap(s->t, s->addr[i]);
 }
 
 /* One ioctl on one page, which may fail, of both alike. */
@@ -245,6 +248,13 @@ static void scan_hugetlb_kernel(struct t *t)
 	CHECK_EQ(arg.walk_end, arg.start);
 	scan_region_is(&vec[0], addr, page, 1, 4, UF_PAGE_IS_WRITTEN);
 	CHECK_EQ(scan_pages(t, addr, 4, UF_PAGE_IS_WRITTEN), 1);
+	/* Behind it is one that may not be protected. */
+	CHECK_RET(uf_unregister(uf, addr + 2 * page, 2 * page), 0);
+	addr[page] = 2;
+	arg.start = (uintptr_t)addr + page + page / 2;
+	arg.flags |= UF_SCAN_CHECK_WPASYNC;
+	CHECK_RET(uf_scan(&arg), -EPERM);
+	CHECK_EQ(arg.walk_end, arg.start);
 	uf_close(kernel);
 }
 
