@@ -71,9 +71,9 @@ says 'a table' 0 "^clause kernel engine copy.3 $kernel pass " conform --clause=c
 says 'and its sum' 0 ' 1 clause; kernel: .*; engine: 1 pass, 0 fail, 0 skip $' \
 	conform --clause=copy.3
 says 'of one backend' 0 '^clause engine copy.3 pass 1 clause; engine: 1 pass, 0 fail, 0 skip $' \
-	conform --clause=copy.3 --backend=engine
+	conform --clause=copy.3 --backend=engine --mem=anon
 says 'a clause alone: not the others that its tests prove' 0 \
-	'^clause engine fill.4 pass 1 clause' conform --clause=fill.4 --backend=engine
+	'^clause engine fill.4 pass 1 clause' conform --clause=fill.4 --backend=engine --mem=anon
 says 'what cannot be on the engine is no skip there' 0 \
 	"open.2 $kernel - .*-: nothing to test.*engine: [0-9]* pass, 0 fail, 0 skip" \
 	conform --clause=open
@@ -91,7 +91,7 @@ if [ "$4" = sanitized ]; then
 else
 	says 'a failure' 1 \
 		'engine copy.3 fail Failed copy_exists: .*: sigaction.* engine/.*: copy.3 again: .*/conform --target TARGET --case NAME 1 clause; engine: 0 pass, 1 fail' \
-		"$filter" 1 handlers "$tool" conform --clause=copy.3 --backend=engine
+		"$filter" 1 handlers "$tool" conform --clause=copy.3 --backend=engine --mem=anon
 fi
 says 'what cannot be written is one of ours' 125 'userfault conform: No space left' \
 	full --clause=copy.3 --backend=engine
@@ -117,17 +117,17 @@ says 'of one kind of memory' 0 '^True' judge "all_of('mem') == ['memfd'] and len
 	conform --clause=copy --mem=memfd --backend=engine --json
 says 'what passes has no reason' 0 '^True' judge \
 	"all_of('result') == ['pass'] and all_of('reason') == ['']" \
-	conform --clause=wake.1 --backend=engine --json
+	conform --clause=wake.1 --backend=engine --mem=anon --json
 says 'a skip has one' 0 '^True' judge "r and all(x['result'] == 'skip' \
 and x['reason'].startswith('no kernel userfaultfd here') for x in r)" \
-	denied --clause=copy.3 --backend=kernel --json
+	denied --clause=copy.3 --backend=kernel --mem=anon --json
 says 'what the engine does not have is not told of' 0 '^True' judge \
 	"{x['backend'] for x in r if x['clause'] == 'open.2'} == {'kernel'} \
 and 'engine' in all_of('backend')" conform --clause=open --json
 
 failing()
 {
-	"$filter" 1 handlers "$tool" conform --clause=copy.3 --backend=engine --json >"$dir/failing"
+	"$filter" 1 handlers "$tool" conform --clause=copy.3 --backend=engine --mem=anon --json >"$dir/failing"
 	[ $? -eq 1 ] && cat "$dir/failing"
 }
 
