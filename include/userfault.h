@@ -169,9 +169,10 @@ UF_API UF_CHECK int uf_share(struct uf *uf);
  * A handle for descriptor FD, which has come from another process: a userfaultfd
  * of the kernel's, or one of an engine's that was shared. Addresses given to its
  * calls are those of the process that made it. OPT may be NULL; of it the
- * backend (what FD must be) and the log are used. On success *OUT is returned to the caller, who
- *frees it with uf_close, which also closes FD; else FD stays the caller's. Not for uf_touch or the
- *calls that change mappings, which are about the caller's own memory.
+ * backend (what FD must be) and the log are used. On success *OUT is returned to
+ * the caller, who frees it with uf_close, which also closes FD; else FD stays the
+ * caller's. Not for uf_touch or the calls that change mappings, which are about
+ * the caller's own memory.
  *
  * When the other process has died, calls fail as the kernel's do: uf_copy and
  * its like with -ESRCH, uf_register and uf_unregister with -ENOMEM; nothing is
@@ -189,6 +190,52 @@ UF_API UF_CHECK int uf_share(struct uf *uf);
  * MT-Safe. Not AS-Safe.
  */
 UF_API UF_CHECK int uf_adopt(int fd, const struct uf_options *opt, struct uf **out);
+
+/* What becomes of the program's faults when its last manager has gone. */
+enum uf_on_hangup {
+	UF_ON_HANGUP_RELEASE, /* as when the last descriptor is closed: uf_close */
+	UF_ON_HANGUP_WAIT,    /* they wait for another manager */
+};
+
+/*
+ * Leave UF to other processes: whoever connects to LISTENER, a unix socket that
+ * listens (SOCK_STREAM or SOCK_SEQPACKET), gets its descriptor, and has hung up
+ * when the connection ends. A thread of ours, with all signals blocked, sees to
+ * that; it is what keeps the context alive.
+ *
+ * With UF_ON_HANGUP_RELEASE the context ends when the last manager has hung up,
+ * unless a process that he gave the descriptor to still has it. With
+ * UF_ON_HANGUP_WAIT it is kept for as long as this process lives: faults, and
+ * threads whose events are unread, wait for the next manager. When one hangs up
+ * all faults that are still open are told again, whoever has read them: one who
+ * is still there may find what he was told resolved (-EEXIST). An event that
+ * was read is not told again. Before the first manager comes both wait.
+ *
+ * Takes UF and LISTENER if it succeeds: neither may be used afterwards. In a
+ * fork child both are closed. The context that a child gets by UF_EVENT_FORK is not
+ * offered by anybody: it ends with the descriptor that came with the message.
+ *
+ *	-EINVAL	LISTENER is no unix socket that listens; ON_HANGUP is unknown
+ *	-EAGAIN, -ENOMEM
+ *	others	of uf_share
+ *
+ * MT-Safe. Not AS-Safe.
+ */
+UF_API UF_CHECK int uf_offer(struct uf *uf, int listener, enum uf_on_hangup on_hangup);
+
+/*
+ * The other side of uf_offer: a handle for the userfaultfd that comes over SOCK,
+ * which is connected to the listener. OPT as for uf_adopt. On success SOCK is
+ * taken, and closed by uf_close, which is hanging up; else it stays the caller's.
+ *
+ *	-ECONNRESET
+ *		the program is gone, or has nothing to offer any more
+ *	-EPROTO	something else than an offer came
+ *	others	of uf_adopt and recvmsg(2)
+ *
+ * MT-Safe. Not AS-Safe. May-Block: until the program accepts; not ended by signals.
+ */
+UF_API UF_CHECK int uf_attach(int sock, const struct uf_options *opt, struct uf **out);
 
 /* The backend that was chosen: KERNEL or ENGINE. MT-Safe, AS-Safe. */
 UF_API enum uf_backend uf_backend(const struct uf *uf);

@@ -13,6 +13,7 @@ struct uf {
 	const struct uf_backend_ops *ops;
 	void *ctx;
 	int fd;
+	int line; /* by which it came: uf_attach; or -1 */
 	uf_log_fn *log;
 	void *log_arg;
 };

@@ -31,6 +31,7 @@ int uf_adopt(int fd, const struct uf_options *options, struct uf **out)
 		return err;
 	}
 	uf->fd = fd;
+	uf->line = -1;
 	uf->log = opt.log;
 	uf->log_arg = opt.log_arg;
 	ufi_log(uf, UF_LOG_INFO, "descriptor %d: %s", fd, uf->ops->name);

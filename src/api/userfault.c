@@ -131,6 +131,7 @@ int uf_open(const struct uf_options *options, int flags, struct uf **out)
 	uf = calloc(1, sizeof(*uf));
 	if (!uf)
 		return -ENOMEM;
+	uf->line = -1;
 	uf->log = opt.log;
 	uf->log_arg = opt.log_arg;
 	args = (struct uf_backend_open){
@@ -154,6 +155,8 @@ void uf_close(struct uf *uf)
 		return;
 	UF_SYS1(SYS_close, uf->fd);
 	uf->ops->close(uf->ctx);
+	if (uf->line >= 0)
+		UF_SYS1(SYS_close, uf->line);
 	free(uf);
 }
 

@@ -99,6 +99,7 @@ struct t {
 	} maps[T_MAPS];
 	int nhandles;
 	int nmaps;
+	bool keeps; /* descriptors and mappings for good, as it should */
 };
 
 #if defined(__has_feature)
@@ -207,6 +208,8 @@ static inline bool t_forced(const struct t *t)
 struct uf *t_open_bare(struct t *t, int flags);
 /* After it. */
 struct uf *t_open(struct t *t, int flags, uint64_t features);
+/* Somebody else closes it. */
+void t_give(struct t *t, struct uf *uf);
 /* Close now. */
 void t_close(struct t *t, struct uf *uf);
 /* read of LEN bytes into ANY buffer: what uf_read cannot ask for. */

@@ -45,6 +45,7 @@ static const struct t_suite suites[] = {
 	{"handover", handover_hostile_cases},
 	{"handover", handover_owner_cases},
 	{"handover", handover_storm_cases},
+	{"offer", offer_cases},
 	{NULL, NULL},
 };
 
