@@ -457,6 +457,43 @@ UF_API UF_CHECK int uf_set_mode(struct uf *uf, uint64_t enable, uint64_t disable
 UF_API UF_CHECK int uf_move(struct uf *uf, void *dst, void *src, size_t len, uint64_t mode,
 			    size_t *done);
 
+/* Modes of uf_move_to. */
+#define UF_MOVE_TO_DONTWAKE (UINT64_C(1) << 0) /* threads that wait at DST are not woken */
+#define UF_MOVE_TO_SHARED (UINT64_C(1) << 1)   /* both are the same pages of one object */
+
+/*
+ * Move pages of this process, at SRC, into the one whose memory REMOTE is about
+ * (uf_adopt, uf_attach), at DST, where they are missing, and wake the threads
+ * that wait there. A page is in one place or on its way: whoever touches it here
+ * or there meanwhile waits, and finds all of it or, at SRC afterwards, a missing
+ * page. *DONE as for uf_copy; what could not be moved is at SRC as before.
+ *
+ * SRC is registered with UF, a userfaultfd of this process, for MISSING, and is
+ * private anonymous memory: its pages are taken by uf_move and copied over. With
+ * UF_MOVE_TO_SHARED nothing is copied: SRC is a shared mapping of the same part
+ * of the same object as DST, both are registered for MINOR, and the pages are
+ * unmapped here and mapped there. If it is another part, or another object, DST
+ * gets what its own object has there, and SRC keeps its content.
+ *
+ *	-EAGAIN	stopped in the middle: *DONE says where; or an event of UF or
+ *		REMOTE has not been read
+ *	-EINVAL	unaligned, zero or wrapping range; MODE; REMOTE is UF; SRC is not
+ *		registered with UF; memory of another kind
+ *	-ENOENT	the first page is missing at SRC; nothing is registered at DST
+ *	-EEXIST	the first page has content at DST
+ *	-EFAULT	the first page of SRC is write-protected or poisoned; or, shared,
+ *		the object has none
+ *	-EBUSY, -ENOMEM
+ *		as uf_move
+ *	-ESRCH	the other process is dead
+ *
+ * MT-Safe, AS-Safe. May-Block: while an event of UF is unread, if pages have to be
+ * put back, and for it to be read if UF has UF_FEATURE_EVENT_REMOVE: not for the
+ * thread that reads UF then.
+ */
+UF_API UF_CHECK int uf_move_to(struct uf *uf, struct uf *remote, void *dst, void *src, size_t len,
+			       uint64_t mode, size_t *done);
+
 /*
  * Which pages of a span are what, and protect them against writing again in the
  * same step; follows PAGEMAP_SCAN of proc_pid_pagemap(5), on the memory of this
