@@ -5,6 +5,7 @@
 #   make demo                 install what is missing, build, show that it works
 #   make check                install what is missing, build, run all tests
 #   make check SANITIZE=...   address,undefined or thread: in a build of their own
+#   make fuzz                 the fuzzers, each for FUZZ_SECONDS (60)
 #   make soak                 stress and seeds for an hour, or SOAK_MINUTES
 #   make bench                measure, and write bench/results/latest.json and operations.json
 #   make install              PREFIX (/usr/local) and DESTDIR are obeyed
@@ -16,6 +17,7 @@ DESTDIR =
 SANITIZE =
 BENCH_ARGS =
 SOAK_MINUTES = 60
+FUZZ_SECONDS = 60
 
 export SANITIZE
 
@@ -30,6 +32,10 @@ demo:
 check:
 	@tools/install-deps check
 	@tools/check $(BUILD)
+
+fuzz:
+	@tools/install-deps check
+	@tools/fuzz $(FUZZ_SECONDS)
 
 soak:
 	@tools/install-deps check
@@ -49,6 +55,6 @@ install:
 	@DESTDIR="$(DESTDIR)" meson install -C $(BUILD) --no-rebuild
 
 clean:
-	rm -rf $(BUILD) build-asan build-tsan build-aarch64
+	rm -rf $(BUILD) build-asan build-tsan build-aarch64 build-fuzz
 
-.PHONY: all demo check soak bench install clean
+.PHONY: all demo check fuzz soak bench install clean
