@@ -350,10 +350,10 @@ void ufi_event_release(struct ufi_task *task, struct ufi_ctx *ctx)
 {
 	ufi_lock_take(task, &ctx->lock);
 	ctx->released = true;
-	event_bury(task, ctx);
 	while (!uf_list_empty(&ctx->events))
 		event_over(task, UF_CONTAINER_OF(ctx->events.next, struct ufi_event, link));
-	ufi_ctx_hush(task, ctx);
+	/* Also of those that were told again, which nobody waits for. */
+	event_bury(task, ctx);
 	ufi_lock_release(task, &ctx->lock);
 }
 
