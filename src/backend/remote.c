@@ -165,7 +165,12 @@ static long remote_receive(struct remote *r, int fd, const struct remote_line *l
 		if (n != -EAGAIN && n != -EINTR)
 			break;
 	}
-	return n > 0 || n == -EFAULT ? n : REMOTE_CUT;
+	if (n > 0 || n == -EFAULT)
+		return n;
+	/* An empty message can bring some as well. */
+	while (*nfds > 0)
+		UF_SYS1(SYS_close, fds[--*nfds]);
+	return REMOTE_CUT;
 }
 
 /* --- Getting a line --- */
@@ -329,16 +334,18 @@ static int remote_answered(struct remote *r, struct remote_call *call, long n, c
 			   int nfds)
 {
 	size_t room = sizeof(call->answer);
+	bool good;
+	bool keeps;
 
 	for (int i = 0; i < call->nout; i++)
 		room += uf_min(call->out[i].iov_len, SSIZE_MAX - room);
-	call->fd = nfds > 0 ? fds[0] : -1;
-	for (int i = 1; i < nfds; i++)
+	good = n >= (long)sizeof(call->answer) && (size_t)n <= room;
+	keeps = good && call->keeps_fd && nfds > 0;
+	call->fd = keeps ? fds[0] : -1;
+	for (int i = keeps; i < nfds; i++)
 		UF_SYS1(SYS_close, fds[i]);
-	if (n < 0)
-		return (int)n;
-	if ((size_t)n < sizeof(call->answer) || (size_t)n > room)
-		return REMOTE_GONE;
+	if (!good)
+		return n < 0 ? (int)n : REMOTE_GONE;
 	call->got = (size_t)n - sizeof(call->answer);
 	if (call->answer.flags & HANDOVER_READY)
 		atomic_store(&r->ready, true);
@@ -403,8 +410,6 @@ static int remote_once(struct remote *r, int fd, struct remote_call *call)
 	struct remote_line *line = ufi_remote_take(r);
 	int err = ufi_remote_call(r, fd, line, call);
 
-	if (!err && call->fd >= 0 && !call->keeps_fd)
-		UF_SYS1(SYS_close, call->fd);
 	ufi_remote_put(r, line);
 	return err;
 }

@@ -52,9 +52,9 @@ struct remote_call {
 	void *meanwhile_arg;
 
 	struct handover_answer answer;
-	size_t got; /* bytes that came with it */
-	int fd;	    /* and a descriptor, or -1 */
-	bool keeps_fd;
+	size_t got;    /* bytes that came with it */
+	int fd;	       /* and a descriptor, or -1 */
+	bool keeps_fd; /* the caller's; else it is closed */
 };
 
 /* What an exchange comes to, beside 0. */

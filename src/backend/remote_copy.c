@@ -30,7 +30,7 @@ struct copy {
 /* The line has a window. */
 static int copy_open_window(struct copy *c)
 {
-	struct remote_call call = {.req = {HANDOVER_WINDOW, 0, 0, 0, {0}}};
+	struct remote_call call = {.req = {HANDOVER_WINDOW, 0, 0, 0, {0}}, .keeps_fd = true};
 	int err;
 
 	if (c->line->sock >= 0 && c->line->window >= 0)
