@@ -8,6 +8,7 @@
  *	peer.c		the owner: one line of a manager's, and what it asks for
  *	remote.c	the manager: seam A by asking
  *	remote_copy.c	COPY, whose source is the manager's
+ *	remote_read.c	what has been read
  *	remote_gone.c	what the kernel says when the owner is dead
  *	handover.c	what both share
  */

@@ -471,71 +471,30 @@ static bool remote_nonblock(int fd)
 /* At most six segments are handed on; what is in others waits for the next read. */
 #define REMOTE_IOV 6
 
-/* Without a descriptor more, where that can be. */
-static int remote_patch(void *to, const void *from, size_t n)
-{
-	struct iovec local = {(void *)(uintptr_t)from, n};
-	struct iovec there = {to, n};
-	long done = UF_SYS6(SYS_process_vm_writev, UF_SYS0(SYS_getpid), &local, 1, &there, 1, 0);
-
-	return done == (long)n ? 0 : ufi_remote_carry(to, from, n);
-}
-
-/* The message of a FORK gets the number that the descriptor has here. spec: handover.16 */
-static int remote_fork(const struct remote_call *call, const struct iovec *iov)
-{
-	size_t at = offsetof(struct uf_msg, arg.fork.ufd);
-	uint32_t fd = (uint32_t)call->fd;
-	const uint8_t *from = (const uint8_t *)&fd;
-
-	if (!(call->answer.flags & HANDOVER_CLOEXEC))
-		UF_SYS3(SYS_fcntl, call->fd, F_SETFD, 0);
-	for (size_t left = sizeof(fd); left; iov++) {
-		size_t n = iov->iov_len > at ? uf_min(iov->iov_len - at, left) : 0;
-
-		if (n && remote_patch((uint8_t *)iov->iov_base + at, from, n))
-			return -EFAULT;
-		at = n ? 0 : at - iov->iov_len;
-		from += n;
-		left -= n;
-	}
-	return 0;
-}
-
-/* As many messages as there are and fit. The kernel writes them where they belong. */
+/* As many messages as there are and fit. */
 static ssize_t remote_read_some(struct remote *r, int fd, const struct iovec *iov, int niov,
 				size_t room)
 {
-	struct remote_call call = {.req = {HANDOVER_READ, 0, 0, 0, {0}},
-				   .out = (struct iovec *)(uintptr_t)iov,
-				   .nout = niov < REMOTE_IOV ? niov : REMOTE_IOV,
-				   .keeps_fd = true};
-	size_t n = room / sizeof(struct uf_msg);
+	struct uf_msg msg[HANDOVER_MSGS];
+	struct iovec out = {msg, 0};
+	struct remote_call call = {
+		.req = {HANDOVER_READ, 0, 0, 0, {0}}, .out = &out, .nout = 1, .keeps_fd = true};
+	size_t n = room / sizeof(*msg);
 	int err;
 
 	call.req.n = (uint32_t)(n < HANDOVER_MSGS ? n : HANDOVER_MSGS);
 	/* One at a time, where more than one could be lost. spec: read.6 */
-	for (int i = 0; i < call.nout && call.req.n > 1; i++) {
+	for (int i = 0; i < niov && i < REMOTE_IOV && call.req.n > 1; i++) {
 		if (ufi_host_touch(iov[i].iov_base, iov[i].iov_len, true))
 			call.req.n = 1;
 	}
 	if (call.req.n == 1)
-		(void)!ufi_host_touch(iov->iov_base, sizeof(struct uf_msg), true);
+		(void)!ufi_host_touch(iov->iov_base, sizeof(*msg), true);
+	out.iov_len = call.req.n * sizeof(*msg);
 	err = remote_once(r, fd, &call);
-	if (err == REMOTE_GONE)
-		return -EAGAIN;
 	if (err)
-		return err;
-	if (call.answer.ret <= 0)
-		return ufi_remote_result(&call);
-	if (call.fd >= 0 && call.got == sizeof(struct uf_msg) &&
-	    (call.answer.flags & HANDOVER_FORK))
-		err = remote_fork(&call, iov);
-	else if (call.fd >= 0)
-		UF_SYS1(SYS_close, call.fd);
-	if (err)
-		return err;
-	return call.got == (size_t)call.answer.ret ? (ssize_t)call.got : -EPROTO;
+		return err == REMOTE_GONE ? -EAGAIN : err;
+	return ufi_remote_messages(&call, msg, iov);
 }
 
 static size_t remote_room(const struct iovec *iov, int niov)

@@ -82,6 +82,14 @@ int ufi_remote_result(const struct remote_call *call) UF_MUST_USE;
 /* --- remote_copy.c --- */
 int ufi_remote_copy(struct remote *r, int fd, uintptr_t arg) UF_MUST_USE;
 
+/* --- remote_read.c --- */
+/*
+ * The answer to READ, which came into MSG: what it is worth goes to IOV, which has
+ * room for all that was asked for. Bytes or -errno.
+ */
+ssize_t ufi_remote_messages(const struct remote_call *call, struct uf_msg *msg,
+			    const struct iovec *iov) UF_MUST_USE;
+
 /* --- remote_gone.c --- */
 /* Copy, where one side is the program's memory: -EFAULT if the kernel cannot reach it. */
 int ufi_remote_carry(void *to, const void *from, size_t n) UF_MUST_USE;
