@@ -6,6 +6,7 @@
  * the whole span each time, so that a span which is wrong is wrong at once.
  */
 #include <string.h>
+#include <sys/stat.h>
 
 #include "backend/remote.h"
 #include "mmu/host/host.h"
@@ -13,6 +14,9 @@
 
 /* So often a source that was waited for may be gone again. */
 #define COPY_TRIES 64
+
+#define COPY_GET_SEALS 1034 /* F_GET_SEALS, which only memory has */
+#define COPY_SEALS 6	    /* F_SEAL_SHRINK | F_SEAL_GROW */
 
 struct copy {
 	struct remote *r;
@@ -27,6 +31,19 @@ struct copy {
 	unsigned tries;
 };
 
+/*
+ * What is written there is written with our rights: it is memory and nothing else, of
+ * that size for ever. spec: handover.9
+ */
+static bool copy_is_window(int fd, uint64_t size)
+{
+	long seals = UF_SYS2(SYS_fcntl, fd, COPY_GET_SEALS);
+	struct stat st;
+
+	return seals >= 0 && (seals & COPY_SEALS) == COPY_SEALS &&
+	       UF_SYS2(SYS_fstat, fd, &st) == 0 && (uint64_t)st.st_size == size;
+}
+
 /* The line has a window. */
 static int copy_open_window(struct copy *c)
 {
@@ -38,6 +55,10 @@ static int copy_open_window(struct copy *c)
 	err = ufi_remote_call(c->r, c->fd, c->line, &call);
 	if (err)
 		return err;
+	if (call.fd >= 0 && !copy_is_window(call.fd, c->r->window)) {
+		UF_SYS1(SYS_close, call.fd);
+		return -EPROTO;
+	}
 	if (call.fd >= 0)
 		c->line->window = ufi_host_take_fd(call.fd);
 	if (c->line->window >= 0)
@@ -60,21 +81,17 @@ static int copy_wait(struct copy *c, const void *addr, size_t len)
 	return err ? err : ret;
 }
 
-/* By way of the window, so that it is the kernel that reads. spec: handover.7 */
+/* Not by way of the window, where the owner could write another one. spec: handover.7 */
 static int copy_argument(struct copy *c)
 {
 	const size_t in = offsetof(struct uf_io_copy, copy);
+	const void *arg = (const void *)c->arg;
 	int err = 0;
 
-	while (!err) {
-		long n = UF_SYS4(SYS_pwrite64, c->line->window, c->arg, in, 0);
-
-		if (n == (long)in)
-			n = UF_SYS4(SYS_pread64, c->line->window, &c->io, in, 0);
-		if (n == (long)in)
-			return 0;
-		err = copy_wait(c, (const void *)c->arg, in);
-	}
+	while (!err && (err = ufi_remote_carry(&c->io, arg, in)) == -EFAULT)
+		err = copy_wait(c, arg, in);
+	if (!err)
+		return 0;
 	if (err != -EFAULT)
 		return err;
 	c->flags |= HANDOVER_UNREADABLE;
@@ -170,7 +187,11 @@ static int copy_pieces(struct copy *c, int64_t *field)
 		c->n = (uint64_t)n;
 		*field = PIECE_KEPT;
 		err = copy_piece(c, field);
-		if (*field <= 0 || *field > n)
+		if (*field > n) {
+			*field = PIECE_KEPT;
+			return -EPROTO;
+		}
+		if (*field <= 0)
 			return err ? err : -EPROTO;
 		c->done += (uint64_t)*field;
 		c->tries = 0;
@@ -182,7 +203,6 @@ static int copy_pieces(struct copy *c, int64_t *field)
 static int copy_result(struct copy *c, int ret, int64_t field)
 {
 	void *to = (void *)(c->arg + offsetof(struct uf_io_copy, copy));
-	long n;
 
 	if (c->done) {
 		ret = c->done == c->io.len ? 0 : -EAGAIN;
@@ -190,13 +210,7 @@ static int copy_result(struct copy *c, int ret, int64_t field)
 	}
 	if (field == PIECE_KEPT)
 		return ret;
-	/* It has gone with the owner. */
-	if (c->line->window < 0)
-		return ufi_remote_carry(to, &field, sizeof(field)) ? -EFAULT : ret;
-	n = UF_SYS4(SYS_pwrite64, c->line->window, &field, sizeof(field), 0);
-	if (n == sizeof(field))
-		n = UF_SYS4(SYS_pread64, c->line->window, to, sizeof(field), 0);
-	return n == sizeof(field) ? ret : -EFAULT;
+	return ufi_remote_carry(to, &field, sizeof(field)) ? -EFAULT : ret;
 }
 
 /* spec: handover.9 */
