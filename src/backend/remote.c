@@ -46,6 +46,9 @@
 /* How often a page that was waited for may be gone again. */
 #define REMOTE_TRIES 16
 
+/* More messages than a socket has room for. */
+#define REMOTE_LEFT 4096
+
 /* Signals are blocked while it is held: a handler may close a descriptor. */
 static pthread_mutex_t remote_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct uf_list remote_all = {&remote_all, &remote_all};
@@ -110,8 +113,11 @@ static int remote_lost(struct remote *r, int fd)
 	uint8_t byte;
 
 	atomic_store(&r->gone, true);
-	while (UF_SYS6(SYS_recvfrom, fd, &byte, 1, MSG_DONTWAIT, NULL, NULL) >= 0)
-		;
+	/* One that only seems to be dead could go on sending. */
+	for (int i = 0; i < REMOTE_LEFT; i++) {
+		if (UF_SYS6(SYS_recvfrom, fd, &byte, 1, MSG_DONTWAIT, NULL, NULL) < 0)
+			break;
+	}
 	return REMOTE_GONE;
 }
 
