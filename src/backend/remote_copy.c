@@ -63,7 +63,8 @@ static int copy_open_window(struct copy *c)
 		c->line->window = ufi_host_take_fd(call.fd);
 	if (c->line->window >= 0)
 		return 0;
-	return call.answer.ret < 0 ? call.answer.ret : -EMFILE;
+	err = ufi_remote_result(&call);
+	return err ? err : -EMFILE;
 }
 
 /* Others may have the line while we wait for memory. */
