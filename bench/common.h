@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include <jansson.h>
 #include <userfault.h>
@@ -85,12 +86,35 @@ int bench_pager_protect(struct bench_pager *p, void *addr, size_t len, bool prot
 /* Blocks. The address of a fault, or -errno in *ERR. */
 uintptr_t bench_pager_read(struct bench_pager *p, int *err);
 void bench_pager_close(struct bench_pager *p);
+/* The descriptor, which is of use to another process from now on; or -errno. */
+int bench_pager_share(struct bench_pager *p);
+/* P has its choice, and takes the descriptor. 0 or -errno. */
+int bench_pager_adopt(struct bench_pager *p, int fd);
+
+/* --- manager.c: a process that has nothing but the descriptor --- */
+
+struct bench_manager {
+	pid_t pid;
+	int sock;
+};
+
+/* In the other process: 0, and *FIGURE goes to join; else it dies. */
+typedef int bench_manager_fn(struct bench_pager *p, void *arg, double *figure);
+/*
+ * Before there is a pager: the process waits for its descriptor. Then SERVE runs
+ * there, with ARG as it is now. Inverse: join. All return 0 or -errno.
+ */
+int bench_manager_start(struct bench_manager *m, const struct bench_choice *choice,
+			bench_manager_fn *serve, void *arg);
+int bench_manager_hand_over(struct bench_manager *m, struct bench_pager *p);
+int bench_manager_join(struct bench_manager *m, double *figure);
 
 /* --- faults.c: accesses that fault, one a page, and who resolves them --- */
 
 enum bench_kind {
 	BENCH_PLAIN,   /* nobody: the machine does */
 	BENCH_MONITOR, /* a thread blocked in read() */
+	BENCH_REMOTE,  /* a thread of another process, the same */
 	BENCH_INLINE,  /* UF_FEATURE_SIGBUS, in the signal handler */
 };
 
@@ -105,7 +129,7 @@ extern const char *const bench_placements[BENCH_PLACEMENTS];
 /* Does this kind run with threads placed so? */
 static inline bool bench_fits(enum bench_kind kind, enum bench_placement p)
 {
-	return (kind == BENCH_MONITOR) == (p != BENCH_ONE_THREAD);
+	return (kind == BENCH_MONITOR || kind == BENCH_REMOTE) == (p != BENCH_ONE_THREAD);
 }
 
 struct bench_faults {
@@ -141,6 +165,8 @@ struct bench_faults {
  * the machine it will run on and passes on to the handler it finds. 0 or -errno.
  */
 int bench_faults_prepare(struct bench_faults *f);
+/* Resolve faults until the last page: what the thread of another process does. 0 or -errno. */
+int bench_faults_serve(struct bench_faults *f);
 /* Touch the pages: *NS gets nanoseconds a page. 0 or -errno. */
 int bench_faults_run(struct bench_faults *f, double *ns);
 

@@ -35,22 +35,26 @@ static void faults_sigbus(int sig, siginfo_t *info, void *uc)
 	faults_resolve(faults_current, (uintptr_t)info->si_addr);
 }
 
-static void *faults_monitor(void *arg)
+int bench_faults_serve(struct bench_faults *f)
 {
-	struct bench_faults *f = arg;
 	size_t npages = f->setting->npages + BENCH_FAULTS_MORE;
 	uintptr_t last = (uintptr_t)f->memory + (npages - 1) * f->setting->page_size;
 	uintptr_t addr = 0;
 	int err;
 
-	if (f->placement == BENCH_TWO_CPUS && bench_place(f->setting->cpu[1], -1))
-		_exit(2);
-	while (addr < last) {
+	err = f->placement == BENCH_TWO_CPUS ? bench_place(f->setting->cpu[1], -1) : 0;
+	while (!err && addr < last) {
 		addr = bench_pager_read(f->pager, &err);
-		if (err)
-			_exit(2);
-		faults_resolve(f, addr);
+		if (!err)
+			faults_resolve(f, addr);
 	}
+	return err;
+}
+
+static void *faults_monitor(void *arg)
+{
+	if (bench_faults_serve(arg))
+		_exit(2);
 	return NULL;
 }
 

@@ -16,6 +16,7 @@
 struct measure {
 	const struct bench_method *method;
 	struct bench_pager pager;
+	struct bench_manager manager;
 	struct bench_faults faults;
 };
 
@@ -63,6 +64,15 @@ static int measure_prepare(struct measure *m)
 	return 0;
 }
 
+/* In a process that has no such memory. */
+static int measure_serve(struct bench_pager *p, void *arg, double *figure)
+{
+	struct measure *m = arg;
+
+	m->faults.pager = p;
+	return bench_faults_serve(&m->faults);
+}
+
 static int measure_open(struct measure *m)
 {
 	uint64_t features = m->method->kind == BENCH_INLINE ? UF_FEATURE_SIGBUS : 0;
@@ -72,16 +82,24 @@ static int measure_open(struct measure *m)
 		return 0;
 	if (m->method->shared)
 		features |= UF_FEATURE_MISSING_SHMEM;
-	err = bench_pager_open(&m->pager, &m->method->choice, features);
-	if (err)
-		return err;
-	return bench_pager_register(&m->pager, m->faults.memory, measure_len(m->faults.setting),
-				    UF_REGISTER_MODE_MISSING);
+	err = m->method->kind != BENCH_REMOTE
+		      ? 0
+		      : bench_manager_start(&m->manager, &m->method->choice, measure_serve, m);
+	if (!err)
+		err = bench_pager_open(&m->pager, &m->method->choice, features);
+	if (!err)
+		err = bench_pager_register(&m->pager, m->faults.memory,
+					   measure_len(m->faults.setting),
+					   UF_REGISTER_MODE_MISSING);
+	if (!err && m->method->kind == BENCH_REMOTE)
+		err = bench_manager_hand_over(&m->manager, &m->pager);
+	return err;
 }
 
 static int measure_run(void *arg, double *figures)
 {
 	struct measure *m = arg;
+	double nothing;
 	int err = bench_faults_prepare(&m->faults);
 
 	if (!err)
@@ -90,6 +108,8 @@ static int measure_run(void *arg, double *figures)
 		err = measure_open(m);
 	if (!err)
 		err = bench_faults_run(&m->faults, &figures[0]);
+	if (!err && m->method->kind == BENCH_REMOTE)
+		err = bench_manager_join(&m->manager, &nothing);
 	if (err)
 		return err;
 	if (m->method->kind != BENCH_PLAIN)

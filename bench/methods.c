@@ -9,6 +9,8 @@ enum {
 	KERNEL_MONITOR_SHARED,
 	KERNEL_INLINE_ANON,
 	KERNEL_INLINE_SHARED,
+	KERNEL_REMOTE_ANON,
+	KERNEL_REMOTE_SHARED,
 };
 
 #define FLOOR(text, is_shared, self)                                                               \
@@ -40,8 +42,12 @@ const struct bench_method bench_methods[] = {
 	[KERNEL_MONITOR_SHARED] = KERNEL("kernel monitor, shared", BENCH_MONITOR, true),
 	[KERNEL_INLINE_ANON] = KERNEL("kernel inline, anon", BENCH_INLINE, false),
 	[KERNEL_INLINE_SHARED] = KERNEL("kernel inline, shared", BENCH_INLINE, true),
+	[KERNEL_REMOTE_ANON] = KERNEL("kernel remote, anon", BENCH_REMOTE, false),
+	[KERNEL_REMOTE_SHARED] = KERNEL("kernel remote, shared", BENCH_REMOTE, true),
 	ENGINE("engine monitor, anon", BENCH_MONITOR, false, AUTO, AUTO, KERNEL_MONITOR_ANON),
 	ENGINE("engine monitor, shared", BENCH_MONITOR, true, AUTO, AUTO, KERNEL_MONITOR_SHARED),
+	ENGINE("engine remote, anon", BENCH_REMOTE, false, AUTO, AUTO, KERNEL_REMOTE_ANON),
+	ENGINE("engine remote, shared", BENCH_REMOTE, true, AUTO, AUTO, KERNEL_REMOTE_SHARED),
 	ENGINE("engine inline, anon mprotect+procmem", BENCH_INLINE, false, MPROTECT, PROCMEM,
 	       KERNEL_INLINE_ANON),
 	ENGINE("engine inline, anon mprotect+mremap", BENCH_INLINE, false, MPROTECT, MREMAP,

@@ -19,6 +19,7 @@
 
 #define OP_KIB ((size_t)1 << 10)
 #define OP_MIB ((size_t)1 << 20)
+#define OP_GIB ((size_t)1 << 30)
 #define OP_TIB ((size_t)1 << 40)
 
 enum op_strategy_id {
@@ -40,6 +41,7 @@ enum op_unit {
 	OP_US,
 	OP_BYTES,
 	OP_BYTES_A_PAGE,
+	OP_GIB_A_SECOND,
 	OP_UNITS,
 };
 
@@ -132,6 +134,9 @@ int op_check_written(const char *addr, size_t len);
 /* op_space.c */
 int op_run_register(struct op *op, double *figures);
 int op_run_footprint(struct op *op, double *figures);
+
+/* op_remote.c */
+int op_run_remote_copy(struct op *op, double *figures);
 
 /* op_report.c */
 void op_print(const struct bench_setting *s, const struct bench_result *results);

@@ -172,7 +172,7 @@ void op_print(const struct bench_setting *s, const struct bench_result *results)
 	printf("Operations: %d rounds, %zu MiB of %zu-byte pages in WRITEPROTECT, scan and filled "
 	       "page.\n"
 	       "one thread: whoever makes the call; one CPU, two CPUs: where the writing and the "
-	       "monitor thread ran.\n",
+	       "monitor thread, or the two processes, ran.\n",
 	       s->rounds, s->npages * s->page_size / OP_MIB, s->page_size);
 	printf("\nNanoseconds a page (REGISTER: microseconds), medians of the kernel and of the "
 	       "engine, \"-\" is not measured;\nand their ratio, less than 1 is faster than the "
@@ -181,7 +181,8 @@ void op_print(const struct bench_setting *s, const struct bench_result *results)
 	printf("\nHow much less MOVE costs than COPY and MADV_DONTNEED of the source, in per cent: "
 	       "median (min to max)\n");
 	report_each(s, results, report_print_saving, NULL);
-	printf("\nTime and memory for registering, memory for a filled page: median (min-max)\n");
+	printf("\nTime and memory for registering, memory for a filled page, what another process "
+	       "fills: median (min-max)\n");
 	report_each(s, results, report_print_amount, NULL);
 	printf("\nWhat was not measured, and why\n");
 	report_each(s, results, report_print_refused, NULL);

@@ -17,10 +17,9 @@ const struct op_strategy op_strategies[OP_STRATEGIES] = {
 };
 
 const struct op_unit_form op_units[OP_UNITS] = {
-	[OP_NS_A_PAGE] = {"ns a page", true},
-	[OP_US] = {"us", true},
-	[OP_BYTES] = {"bytes", false},
-	[OP_BYTES_A_PAGE] = {"bytes a page", false},
+	[OP_NS_A_PAGE] = {"ns a page", true}, [OP_US] = {"us", true},
+	[OP_BYTES] = {"bytes", false},	      [OP_BYTES_A_PAGE] = {"bytes a page", false},
+	[OP_GIB_A_SECOND] = {"GiB/s", false},
 };
 
 /* The strategies that differ where pages are filled, and those where they are only protected. */
@@ -101,6 +100,16 @@ const struct op_unit_form op_units[OP_UNITS] = {
 		},                                                                                 \
 	}
 
+#define REMOTE(ways, is_shared, where)                                                             \
+	{                                                                                          \
+		.name = "remote COPY 2 MiB", .run = op_run_remote_copy, .strategies = ways,        \
+		.shared = is_shared, .size = 2 * OP_MIB, .placement = where, .nfigures = 2,        \
+		.figures = {                                                                       \
+			{NULL, OP_NS_A_PAGE, 0},                                                   \
+			{"throughput", OP_GIB_A_SECOND, 0},                                        \
+		},                                                                                 \
+	}
+
 const struct op_row op_rows[] = {
 	FILLS("COPY", op_run_copy, FILL_ANON, false, 0),
 	FILLS("COPY", op_run_copy, FILL_SHARED, true, UF_FEATURE_MISSING_SHMEM),
@@ -122,6 +131,10 @@ const struct op_row op_rows[] = {
 	WRITES_ASYNC(PROTECT_SHARED, true),
 	SCAN(PROTECT_ANON, false),
 	SCAN(PROTECT_SHARED, true),
+	REMOTE(FILL_ANON, false, BENCH_ONE_CPU),
+	REMOTE(FILL_ANON, false, BENCH_TWO_CPUS),
+	REMOTE(FILL_SHARED, true, BENCH_ONE_CPU),
+	REMOTE(FILL_SHARED, true, BENCH_TWO_CPUS),
 	REGISTER(FILL_ANON, false),
 	REGISTER(FILL_SHARED, true),
 	FOOTPRINT(FILL_ANON, false),

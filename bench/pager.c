@@ -114,6 +114,24 @@ uintptr_t bench_pager_read(struct bench_pager *p, int *err)
 	return msg.arg.pagefault.address;
 }
 
+int bench_pager_share(struct bench_pager *p)
+{
+	int err;
+
+	if (p->choice->backend == UF_BACKEND_KERNEL)
+		return p->fd;
+	err = uf_share(p->uf);
+	return err ? err : uf_fd(p->uf);
+}
+
+int bench_pager_adopt(struct bench_pager *p, int fd)
+{
+	p->fd = fd;
+	if (fd < 0)
+		return -EBADF;
+	return p->choice->backend == UF_BACKEND_KERNEL ? 0 : uf_adopt(fd, NULL, &p->uf);
+}
+
 void bench_pager_close(struct bench_pager *p)
 {
 	if (p->choice->backend == UF_BACKEND_KERNEL)

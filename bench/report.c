@@ -87,7 +87,7 @@ void bench_print(const struct bench_setting *s, const struct bench_result *resul
 {
 	printf("One missing page of %zu bytes: %d rounds of %zu pages, every method in each.\n"
 	       "one thread: the faulting thread fills it; one CPU, two CPUs: where it and the "
-	       "monitor thread ran.\n",
+	       "monitor thread, or that of another process (remote), ran.\n",
 	       s->page_size, s->rounds, s->npages);
 	report_table(s, results, REPORT_NS, "Nanoseconds a page (median)");
 	report_table(s, results, REPORT_FLOOR,
