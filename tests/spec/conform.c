@@ -46,6 +46,7 @@ static const struct t_suite suites[] = {
 	{"handover", handover_owner_cases},
 	{"handover", handover_storm_cases},
 	{"offer", offer_cases},
+	{"offer", offer_storm_cases},
 	{"moveto", moveto_cases},
 	{NULL, NULL},
 };

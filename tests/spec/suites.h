@@ -45,6 +45,7 @@ extern const struct t_case handover_hostile_cases[];
 extern const struct t_case handover_owner_cases[];
 extern const struct t_case handover_storm_cases[];
 extern const struct t_case offer_cases[];
+extern const struct t_case offer_storm_cases[];
 extern const struct t_case moveto_cases[];
 
 #endif
