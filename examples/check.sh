@@ -3,7 +3,7 @@
 #
 # Runs one example on one backend and compares all that it prints.
 #
-# usage: check.sh PROGRAM kernel|engine
+# usage: check.sh PROGRAM kernel|engine|mixed
 # Status 77, with the program's own reason, where that backend does not work.
 set -u
 program=$1
@@ -97,10 +97,32 @@ check_04()
 	END
 }
 
+# With the kernel denied, where it is the engine alone that serves.
+check_manager()
+{
+	[ -z "${MESON_EXE_WRAPPER-}" ] || {
+		echo "no emulator lets a fork of several threads start threads"
+		exit 77
+	}
+	set -- "$program" "--backend=$backend" 8 20
+	case $backend in
+	engine) set -- "${program%/*}/../userfault" run --deny-kernel --bare -- "$@" ;;
+	mixed) set -- "$program" 8 20 mixed ;;
+	esac
+	timeout 100 "$@" >"$dir/out" 2>&1
+	status=$?
+	cat "$dir/out"
+	[ $status -ne 77 ] || exit 77
+	[ $status -eq 0 ] || fail "status $status"
+	grep -q '^8 programs, [1-9].* forks, [1-9].* moves, [1-9].*: all of it was right$' \
+		"$dir/out" || fail "it printed something else"
+}
+
 case ${program##*/} in
 *01-*) check_01 ;;
 *02-*) check_02 ;;
 *03-*) check_03 ;;
 *04-*) check_04 ;;
+manager) check_manager ;;
 *) fail "there is no test of it" ;;
 esac
