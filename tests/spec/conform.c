@@ -40,6 +40,7 @@ static const struct t_suite suites[] = {
 	{"hugetlb", hugetlb_cases},
 	{"event", event_fork_cases},
 	{"event", event_fork_storm_cases},
+	{"event", children_cases},
 	{"handover", handover_cases},
 	{"handover", handover_end_cases},
 	{"handover", handover_hostile_cases},

@@ -39,6 +39,7 @@ extern const struct t_case private_cases[];
 extern const struct t_case hugetlb_cases[];
 extern const struct t_case event_fork_cases[];
 extern const struct t_case event_fork_storm_cases[];
+extern const struct t_case children_cases[];
 extern const struct t_case handover_cases[];
 extern const struct t_case handover_end_cases[];
 extern const struct t_case handover_hostile_cases[];
