@@ -98,20 +98,20 @@ static bool resolve(struct client *c, uint64_t addr, uint64_t *page)
 {
 	const struct span *s = find(c, addr);
 	void *at = (void *)(uintptr_t)addr;
-	int err;
+	int err = -ENOENT;
 
-	/* Unmapped meanwhile; who waited there has been told. */
-	if (!s)
-		return true;
-	for (size_t i = 0; i < c->page_size / sizeof(*page); i++)
-		page[i] = content(s->seed, s->page + (addr - s->start) / c->page_size, i);
-	err = uf_copy(c->uf, at, page, c->page_size, 0, NULL);
+	if (s) {
+		for (size_t i = 0; i < c->page_size / sizeof(*page); i++)
+			page[i] = content(s->seed, s->page + (addr - s->start) / c->page_size, i);
+		err = uf_copy(c->uf, at, page, c->page_size, 0, NULL);
+	}
 	if (err == -EAGAIN)
 		return false;
-	if (err == -EEXIST)
+	/* It is there already, or its range is gone, which wakes nobody: who waits looks again. */
+	if (err == -EEXIST || err == -ENOENT)
 		err = uf_wake(c->uf, at, c->page_size);
-	/* Gone with its range, or with its process. */
-	if (err != -ENOENT && err != -ESRCH)
+	/* Its process may be gone. */
+	if (err != -ESRCH)
 		must(err, "uf_copy");
 	return true;
 }
