@@ -60,31 +60,6 @@ void fuzz_mutate(struct fuzz_input *in, uint8_t *bytes, size_t len)
 
 /* --- Sockets --- */
 
-union fuzz_control {
-	struct cmsghdr align;
-	char bytes[CMSG_SPACE(FUZZ_FDS * sizeof(int))];
-};
-
-long fuzz_send(int sock, const void *bytes, size_t len, const struct fuzz_fds *fds)
-{
-	union fuzz_control control = {{0}};
-	struct iovec iov = {(void *)(uintptr_t)bytes, len};
-	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
-	struct cmsghdr *c = &control.align;
-	long n;
-
-	if (fds && fds->n) {
-		msg.msg_control = &control;
-		msg.msg_controllen = CMSG_SPACE((size_t)fds->n * sizeof(int));
-		c->cmsg_level = SOL_SOCKET;
-		c->cmsg_type = SCM_RIGHTS;
-		c->cmsg_len = CMSG_LEN((size_t)fds->n * sizeof(int));
-		memcpy(CMSG_DATA(c), fds->fd, (size_t)fds->n * sizeof(int));
-	}
-	n = sendmsg(sock, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
-	return n < 0 ? -errno : n;
-}
-
 bool fuzz_wait(int fd, int ms)
 {
 	struct pollfd p = {.fd = fd, .events = POLLIN};
@@ -98,33 +73,10 @@ bool fuzz_wait(int fd, int ms)
 	return n > 0;
 }
 
-long fuzz_recv(int sock, void *bytes, size_t len, struct fuzz_fds *fds)
+long fuzz_recv(int sock, void *bytes, size_t len, struct message_fds *fds)
 {
-	union fuzz_control control;
-	struct iovec iov = {bytes, len};
-	struct msghdr msg = {.msg_iov = &iov,
-			     .msg_iovlen = 1,
-			     .msg_control = &control,
-			     .msg_controllen = sizeof(control)};
-	struct cmsghdr *c;
-	ssize_t n;
-
 	FUZZ_CHECK(fuzz_wait(sock, FUZZ_BOUND_MS));
-	n = recvmsg(sock, &msg, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
-	fds->n = 0;
-	c = n < 0 ? NULL : CMSG_FIRSTHDR(&msg);
-	if (c && c->cmsg_type == SCM_RIGHTS) {
-		fds->n = (int)((c->cmsg_len - CMSG_LEN(0)) / sizeof(int));
-		memcpy(fds->fd, CMSG_DATA(c), (size_t)fds->n * sizeof(int));
-	}
-	return n < 0 ? -errno : n;
-}
-
-void fuzz_close_all(struct fuzz_fds *fds)
-{
-	for (int i = 0; i < fds->n; i++)
-		close(fds->fd[i]);
-	fds->n = 0;
+	return message_recv(sock, bytes, len, fds, MSG_DONTWAIT);
 }
 
 void fuzz_pair(int type, int pair[2])

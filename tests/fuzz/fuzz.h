@@ -13,6 +13,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "lib/message.h"
+
 #define FUZZ_CHECK(cond)                                                                           \
 	do {                                                                                       \
 		if (!(cond))                                                                       \
@@ -45,20 +47,10 @@ void fuzz_mutate(struct fuzz_input *in, uint8_t *bytes, size_t len);
 
 /* --- Sockets --- */
 
-#define FUZZ_FDS 7
-
-struct fuzz_fds {
-	int fd[FUZZ_FDS];
-	int n;
-};
-
-/* A message with descriptors, which stay the caller's, or NULL. Does not wait: length or -errno. */
-long fuzz_send(int sock, const void *bytes, size_t len, const struct fuzz_fds *fds);
 /* Is there something to be read, within that time (-1: without end)? */
 bool fuzz_wait(int fd, int ms);
 /* A message; descriptors are the caller's. Waits, but not without end. */
-long fuzz_recv(int sock, void *bytes, size_t len, struct fuzz_fds *fds);
-void fuzz_close_all(struct fuzz_fds *fds);
+long fuzz_recv(int sock, void *bytes, size_t len, struct message_fds *fds);
 /* A pair of sockets of that type, closed on exec. */
 void fuzz_pair(int type, int pair[2]);
 

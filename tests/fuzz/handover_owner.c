@@ -89,7 +89,7 @@ static void owner_check_answer(const uint8_t *bytes, long n, int nfds)
 static void owner_listen(struct owner_line *line)
 {
 	uint8_t bytes[4096] = {0};
-	struct fuzz_fds fds;
+	struct message_fds fds;
 	long n = fuzz_recv(line->sock, bytes, sizeof(bytes), &fds);
 
 	if (n <= 0) {
@@ -105,7 +105,7 @@ static void owner_listen(struct owner_line *line)
 		FUZZ_CHECK(lseek(line->window, 0, SEEK_END) == OWNER_WINDOW);
 		fds.n = 0;
 	}
-	fuzz_close_all(&fds);
+	message_close(&fds);
 }
 
 static void owner_listen_all(struct owner_line *line)
@@ -122,7 +122,7 @@ static void owner_say(struct owner_line *line, uint8_t *bytes, size_t len, bool 
 	if (line->sock < 0)
 		return;
 	program_restrain(bytes, len);
-	n = fuzz_send(line->sock, bytes, len, NULL);
+	n = message_send(line->sock, bytes, len, NULL, MSG_DONTWAIT);
 	if (n == -EAGAIN)
 		return;
 	/* It has ended, and what is left can be read. */
@@ -170,18 +170,18 @@ static int owner_make_fd(uint8_t kind)
 
 static void owner_datagram(struct fuzz_input *in)
 {
-	struct fuzz_fds fds = {.n = 0};
+	struct message_fds fds = {.n = 0};
 	uint8_t bytes[256];
 	size_t len = 0;
 
-	for (int n = fuzz_u8(in) % (FUZZ_FDS + 1); n; n--) {
+	for (int n = fuzz_u8(in) % (MESSAGE_FDS + 1); n; n--) {
 		fds.fd[fds.n] = owner_make_fd(fuzz_u8(in));
 		fds.n += fds.fd[fds.n] >= 0;
 	}
 	while (in->at < in->end)
 		bytes[len++] = fuzz_u8(in);
-	(void)!fuzz_send(program_fd(), bytes, len, &fds);
-	fuzz_close_all(&fds);
+	(void)!message_send(program_fd(), bytes, len, &fds, MSG_DONTWAIT);
+	message_close(&fds);
 }
 
 static void owner_check_welcome(const uint8_t *bytes, long n)
@@ -197,7 +197,7 @@ static void owner_hello(struct fuzz_input *in)
 {
 	struct owner_line *line = owner_slot(in);
 	uint8_t bytes[64] = {'u', 'f', 'f', 'h', 1};
-	struct fuzz_fds fds = {{-1, program_fd()}, 2};
+	struct message_fds fds = {{-1, program_fd()}, 2};
 	int pair[2];
 	long n;
 
@@ -205,7 +205,7 @@ static void owner_hello(struct fuzz_input *in)
 	fuzz_pair(SOCK_SEQPACKET, pair);
 	fds.fd[0] = pair[1];
 	fuzz_mutate(in, bytes, 16);
-	n = fuzz_send(program_fd(), bytes, 16, &fds);
+	n = message_send(program_fd(), bytes, 16, &fds, MSG_DONTWAIT);
 	close(pair[1]);
 	line->sock = pair[0];
 	n = n < 0 ? n : fuzz_recv(line->sock, bytes, sizeof(bytes), &fds);
@@ -214,7 +214,7 @@ static void owner_hello(struct fuzz_input *in)
 	if (n <= 0 || owner_u32(bytes + 8))
 		owner_hang_up(line);
 	if (n > 0)
-		fuzz_close_all(&fds);
+		message_close(&fds);
 }
 
 /* --- Requests --- */
@@ -293,7 +293,7 @@ static void owner_flood(struct fuzz_input *in)
 	struct owner_message message = {.op = 3, .flags = 4};
 
 	for (int n = fuzz_u8(in) * 4; line->sock >= 0 && n; n--) {
-		if (fuzz_send(line->sock, &message, sizeof(message), NULL) < 0)
+		if (message_send(line->sock, &message, sizeof(message), NULL, MSG_DONTWAIT) < 0)
 			break;
 		line->pending++;
 	}

@@ -35,7 +35,7 @@ enum impostor_flags {
 struct impostor_answer {
 	uint8_t bytes[8192];
 	size_t len;
-	struct fuzz_fds fds;
+	struct message_fds fds;
 	uint8_t flags;
 };
 
@@ -221,8 +221,8 @@ static void impostor_twist(struct impostor_answer *a, struct fuzz_input *in)
 	if (a->flags & IMPOSTOR_LENGTH)
 		a->len = fuzz_u8(in) * (a->flags & IMPOSTOR_LONG ? 32U : 1);
 	if (a->flags & IMPOSTOR_FDS) {
-		fuzz_close_all(&a->fds);
-		for (int n = fuzz_u8(in) % (FUZZ_FDS + 1); n; n--)
+		message_close(&a->fds);
+		for (int n = fuzz_u8(in) % (MESSAGE_FDS + 1); n; n--)
 			impostor_add_fd(a, fuzz_u8(in));
 	}
 	if (a->len)
@@ -250,10 +250,10 @@ static void impostor_say(int i, struct impostor_answer *a)
 	struct timespec nap = {0, 500000};
 
 	if (a->flags & IMPOSTOR_RING)
-		(void)!fuzz_send(impostor.ring, a->bytes, 1, NULL);
+		(void)!message_send(impostor.ring, a->bytes, 1, NULL, MSG_DONTWAIT);
 	for (int n = a->flags & IMPOSTOR_TWICE ? 2 : 1; n && !(a->flags & IMPOSTOR_MUTE); n--)
-		(void)!fuzz_send(impostor.line[i], a->bytes, a->len, &a->fds);
-	fuzz_close_all(&a->fds);
+		(void)!message_send(impostor.line[i], a->bytes, a->len, &a->fds, MSG_DONTWAIT);
+	message_close(&a->fds);
 	/* Who says nothing at all is waited for as long as he lives. */
 	if (a->flags & IMPOSTOR_MUTE)
 		nanosleep(&nap, NULL);
@@ -284,7 +284,7 @@ static void impostor_answer(int i, const uint32_t *request)
 
 static void impostor_announced(void)
 {
-	struct fuzz_fds fds;
+	struct message_fds fds;
 	uint8_t hello[16];
 	int i = 0;
 
@@ -304,7 +304,7 @@ static void impostor_announced(void)
 static void impostor_asked(int i)
 {
 	uint32_t request[16];
-	struct fuzz_fds fds;
+	struct message_fds fds;
 	long n = fuzz_recv(impostor.line[i], request, sizeof(request), &fds);
 
 	FUZZ_CHECK(fds.n == 0);

@@ -3,8 +3,7 @@
 #ifndef UF_TESTS_HANDOVER_H
 #define UF_TESTS_HANDOVER_H
 
-#include <sys/socket.h>
-
+#include "lib/message.h"
 #include "suites.h"
 
 /* A descriptor over a socket, and back. */
@@ -33,13 +32,6 @@ void handover_join(struct handover *h, pid_t pid);
 
 /* --- Managers and owners made by hand: handover_hostile.c --- */
 
-struct hostile_fds {
-	int fd[6];
-	int n;
-};
-
-/* A message with descriptors, or FDS NULL: its length or -errno. */
-long hostile_send(int sock, const void *bytes, size_t len, const struct hostile_fds *fds);
 void hostile_u32(unsigned char *at, uint32_t value);
 void hostile_u64(unsigned char *at, uint64_t value);
 

@@ -12,47 +12,16 @@
 
 #define HOSTILE_LIMIT 128
 
-long hostile_send(int sock, const void *bytes, size_t len, const struct hostile_fds *fds)
-{
-	union {
-		struct cmsghdr align;
-		char bytes[CMSG_SPACE(sizeof(fds->fd))];
-	} control = {{0}};
-	struct iovec iov = {(void *)(uintptr_t)bytes, len};
-	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
-	struct cmsghdr *c = &control.align;
-
-	if (fds && fds->n) {
-		msg.msg_control = &control;
-		msg.msg_controllen = CMSG_SPACE((size_t)fds->n * sizeof(int));
-		c->cmsg_level = SOL_SOCKET;
-		c->cmsg_type = SCM_RIGHTS;
-		c->cmsg_len = CMSG_LEN((size_t)fds->n * sizeof(int));
-		memcpy(CMSG_DATA(c), fds->fd, (size_t)fds->n * sizeof(int));
-	}
-	return sendmsg(sock, &msg, MSG_NOSIGNAL) < 0 ? -errno : (long)len;
-}
-
 static long hostile_recv(int sock, void *bytes, size_t len, int *fd)
 {
-	union {
-		struct cmsghdr align;
-		char bytes[CMSG_SPACE(sizeof(int))];
-	} control;
-	struct iovec iov = {bytes, len};
-	struct msghdr msg = {.msg_iov = &iov,
-			     .msg_iovlen = 1,
-			     .msg_control = &control,
-			     .msg_controllen = sizeof(control)};
 	struct pollfd p = {.fd = sock, .events = POLLIN};
-	ssize_t n;
+	struct message_fds fds;
+	long n;
 
 	CHECK_EQ(poll(&p, 1, 8000), 1);
-	n = recvmsg(sock, &msg, MSG_CMSG_CLOEXEC);
-	*fd = -1;
-	if (n > 0 && CMSG_FIRSTHDR(&msg))
-		memcpy(fd, CMSG_DATA(CMSG_FIRSTHDR(&msg)), sizeof(*fd));
-	return n < 0 ? -errno : n;
+	n = message_recv(sock, bytes, len, &fds, 0);
+	*fd = fds.n ? fds.fd[0] : -1;
+	return n;
 }
 
 void hostile_u32(unsigned char *at, uint32_t value)
@@ -86,12 +55,12 @@ static int hostile_hello(int fd, uint32_t version)
 {
 	unsigned char hello[16] = {'u', 'f', 'f', 'h'};
 	int pair[2];
-	struct hostile_fds fds;
+	struct message_fds fds;
 
 	CHECK_EQ(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
-	fds = (struct hostile_fds){{pair[1], fd}, 2};
+	fds = (struct message_fds){{pair[1], fd}, 2};
 	hostile_u32(hello + 4, version);
-	CHECK_EQ(hostile_send(fd, hello, sizeof(hello), &fds), sizeof(hello));
+	CHECK_EQ(message_send(fd, hello, sizeof(hello), &fds, 0), sizeof(hello));
 	close(pair[1]);
 	return pair[0];
 }
@@ -152,7 +121,7 @@ static int hostile_ask(int line, const struct hostile_request *r, size_t want, u
 	unsigned char answer[4096];
 	int fd;
 
-	CHECK_EQ(hostile_send(line, r->bytes, sizeof(r->bytes), NULL), sizeof(r->bytes));
+	CHECK_EQ(message_send(line, r->bytes, sizeof(r->bytes), NULL, 0), sizeof(r->bytes));
 	CHECK_EQ(hostile_recv(line, answer, sizeof(answer), &fd), 16 + want);
 	CHECK_EQ(hostile_get64(answer + 8), 0);
 	CHECK_EQ(fd, -1);
@@ -167,7 +136,7 @@ static int hostile_window(int line)
 	unsigned char answer[64];
 	int fd;
 
-	CHECK_EQ(hostile_send(line, r.bytes, sizeof(r.bytes), NULL), sizeof(r.bytes));
+	CHECK_EQ(message_send(line, r.bytes, sizeof(r.bytes), NULL, 0), sizeof(r.bytes));
 	CHECK_EQ(hostile_recv(line, answer, sizeof(answer), &fd), 16);
 	CHECK_EQ(hostile_get32(answer), 0);
 	CHECK(fd >= 0);
@@ -325,23 +294,23 @@ static void hostile_strangers(struct t *t)
 }
 
 /* HELLO as it should be, with these descriptors. */
-static void hostile_hello_with(struct uf *uf, struct hostile_fds fds)
+static void hostile_hello_with(struct uf *uf, struct message_fds fds)
 {
 	unsigned char hello[16] = {'u', 'f', 'f', 'h', 1};
 
-	CHECK(hostile_send(uf_fd(uf), hello, sizeof(hello), &fds) > 0);
+	CHECK(message_send(uf_fd(uf), hello, sizeof(hello), &fds, 0) > 0);
 }
 
 static void hostile_hello_bytes(struct uf *uf, int line)
 {
 	unsigned char hello[64] = {'u', 'f', 'f', 'h', 1};
-	struct hostile_fds fds = {{line, uf_fd(uf)}, 2};
+	struct message_fds fds = {{line, uf_fd(uf)}, 2};
 
 	for (size_t len = 0; len < sizeof(hello); len++)
 		if (len != 16)
-			CHECK(hostile_send(uf_fd(uf), hello, len, len % 2 ? &fds : NULL) >= 0);
+			CHECK(message_send(uf_fd(uf), hello, len, len % 2 ? &fds : NULL, 0) >= 0);
 	hello[0] = 'x';
-	CHECK(hostile_send(uf_fd(uf), hello, 16, &fds) > 0);
+	CHECK(message_send(uf_fd(uf), hello, 16, &fds, 0) > 0);
 }
 
 static void hostile_hellos(struct t *t)
@@ -361,12 +330,12 @@ static void hostile_hellos(struct t *t)
 		if (n != 2)
 			hostile_hello_with(
 				uf,
-				(struct hostile_fds){{pair[1], fd, memfd, memfd, memfd, memfd}, n});
-	hostile_hello_with(uf, (struct hostile_fds){{dgram[1], fd}, 2});
-	hostile_hello_with(uf, (struct hostile_fds){{memfd, fd}, 2});
-	hostile_hello_with(uf, (struct hostile_fds){{fd, fd}, 2});
-	hostile_hello_with(uf, (struct hostile_fds){{pair[1], pair[0]}, 2});
-	hostile_hello_with(uf, (struct hostile_fds){{pair[1], dgram[0]}, 2});
+				(struct message_fds){{pair[1], fd, memfd, memfd, memfd, memfd}, n});
+	hostile_hello_with(uf, (struct message_fds){{dgram[1], fd}, 2});
+	hostile_hello_with(uf, (struct message_fds){{memfd, fd}, 2});
+	hostile_hello_with(uf, (struct message_fds){{fd, fd}, 2});
+	hostile_hello_with(uf, (struct message_fds){{pair[1], pair[0]}, 2});
+	hostile_hello_with(uf, (struct message_fds){{pair[1], dgram[0]}, 2});
 	close(memfd);
 	close(dgram[0]);
 	close(dgram[1]);
@@ -381,7 +350,7 @@ static void hostile_cut(struct uf *uf, const void *bytes, size_t len)
 {
 	int line = hostile_line(uf_fd(uf));
 
-	CHECK_EQ(hostile_send(line, bytes, len, NULL), len);
+	CHECK_EQ(message_send(line, bytes, len, NULL, 0), len);
 	CHECK(hostile_ended(line));
 	close(line);
 }
@@ -430,7 +399,7 @@ static void hostile_windows(struct t *t)
 		int line = hostile_line(uf_fd(uf));
 
 		close(hostile_window(line));
-		CHECK_EQ(hostile_send(line, wrong[i].bytes, 64, NULL), 64);
+		CHECK_EQ(message_send(line, wrong[i].bytes, 64, NULL, 0), 64);
 		CHECK(hostile_ended(line));
 		close(line);
 	}
@@ -477,7 +446,7 @@ static void hostile_deaf(struct t *t)
 	int n = 0;
 
 	CHECK_RET(uf_adopt(dup(uf_fd(uf)), NULL, &other), 0);
-	while (hostile_send(line, r.bytes, sizeof(r.bytes), NULL) == sizeof(r.bytes)) {
+	while (message_send(line, r.bytes, sizeof(r.bytes), NULL, 0) == sizeof(r.bytes)) {
 		CHECK(++n < 1000000);
 		if (n % 100 == 0)
 			CHECK_EQ(uf_poll(other), 0);
@@ -508,7 +477,7 @@ static void hostile_goes(struct t *t)
 
 			if (i == 3)
 				close(hostile_window(line));
-			CHECK_EQ(hostile_send(line, r[i].bytes, 64, NULL), 64);
+			CHECK_EQ(message_send(line, r[i].bytes, 64, NULL, 0), 64);
 			close(line); /* before the answer */
 		}
 	}
@@ -545,7 +514,7 @@ static void hostile_unheard(struct t *t)
 		line = hostile_line(uf_fd(uf));
 		t_message_pending(uf);
 		CHECK_EQ(hostile_ask(line, &read, 32, out), 32);
-		CHECK_EQ(hostile_send(line, more[i].bytes, 64, NULL), 64);
+		CHECK_EQ(message_send(line, more[i].bytes, 64, NULL, 0), 64);
 		close(line);
 		hostile_alive(uf);
 		t_message_none(uf);
@@ -629,7 +598,7 @@ static void hostile_fuzz(struct t *t)
 		}
 		memset(answer, 0, 100);
 		memcpy(answer, r.bytes, sizeof(r.bytes));
-		CHECK_EQ(hostile_send(line, answer, len, NULL), len);
+		CHECK_EQ(message_send(line, answer, len, NULL, 0), len);
 		n = hostile_recv(line, answer, sizeof(answer), &fd);
 		CHECK(n == 0 || n == -ECONNRESET || n >= 16);
 		answers += n >= 16;

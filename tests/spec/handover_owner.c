@@ -74,9 +74,9 @@ static void hostile_owner_run(void *arg)
 	CHECK_EQ(recvmsg(o->ring, &msg, MSG_CMSG_CLOEXEC), 16);
 	memcpy(fds, CMSG_DATA(CMSG_FIRSTHDR(&msg)), sizeof(fds));
 	close(fds[1]);
-	CHECK_EQ(hostile_send(fds[0], o->welcome, o->len, NULL), o->len);
+	CHECK_EQ(message_send(fds[0], o->welcome, o->len, NULL, 0), o->len);
 	while (o->answer_len && recv(fds[0], bytes, sizeof(bytes), 0) == sizeof(bytes))
-		(void)hostile_send(fds[0], o->answer, o->answer_len, NULL);
+		(void)message_send(fds[0], o->answer, o->answer_len, NULL, 0);
 	close(fds[0]);
 }
 

@@ -4,6 +4,7 @@
 #include <sys/statfs.h>
 #include <sys/ioctl.h>
 
+#include "lib/message.h"
 #include "suites.h"
 
 #define REGISTER_SHOWN (1u << UF_NR_WAKE | 1u << UF_NR_COPY)
@@ -370,39 +371,19 @@ static void register_sender(struct t *t, void *arg)
 {
 	int sock = *(int *)arg;
 	struct uf *uf = t_open(t, 0, 0);
-	char control[CMSG_SPACE(sizeof(int))] = {0};
-	char byte = 0;
-	struct iovec iov = {&byte, 1};
-	struct msghdr msg = {.msg_iov = &iov,
-			     .msg_iovlen = 1,
-			     .msg_control = control,
-			     .msg_controllen = sizeof(control)};
-	struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg);
-	int fd = uf_fd(uf);
 
-	cmsg->cmsg_level = SOL_SOCKET;
-	cmsg->cmsg_type = SCM_RIGHTS;
-	cmsg->cmsg_len = CMSG_LEN(sizeof(int));
-	memcpy(CMSG_DATA(cmsg), &fd, sizeof(fd));
-	CHECK_EQ(sendmsg(sock, &msg, 0), 1);
+	CHECK_RET(message_send_fd(sock, uf_fd(uf)), 0);
 }
 
 static int register_orphan(struct t *t)
 {
-	char control[CMSG_SPACE(sizeof(int))] = {0};
-	char byte;
-	struct iovec iov = {&byte, 1};
-	struct msghdr msg = {.msg_iov = &iov,
-			     .msg_iovlen = 1,
-			     .msg_control = control,
-			     .msg_controllen = sizeof(control)};
 	int socks[2];
 	int fd;
 
 	CHECK_EQ(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, socks), 0);
 	CHECK_EQ(t_wait(t_fork(t, register_sender, &socks[1])), 0);
-	CHECK_EQ(recvmsg(socks[0], &msg, MSG_CMSG_CLOEXEC), 1);
-	memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&msg)), sizeof(fd));
+	fd = message_recv_fd(socks[0]);
+	CHECK(fd >= 0);
 	close(socks[0]);
 	close(socks[1]);
 	return fd;
