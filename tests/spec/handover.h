@@ -3,6 +3,8 @@
 #ifndef UF_TESTS_HANDOVER_H
 #define UF_TESTS_HANDOVER_H
 
+#include <sys/un.h>
+
 #include "lib/message.h"
 #include "suites.h"
 
@@ -29,6 +31,24 @@ struct handover {
 pid_t handover_start(struct t *t, struct handover *h, struct uf *uf,
 		     void (*run)(struct t *t, struct handover *h));
 void handover_join(struct handover *h, pid_t pid);
+
+/* --- Storms: handover_storm.c --- */
+
+/*
+ * One message, if there is one: its page is given what its place after BASE says, after
+ * a moment in which nobody else knows of it. False: the owner is dead, or the page was there.
+ */
+bool storm_serve(struct t *t, struct uf *uf, const char *base, char *src, long hesitate_ns);
+int storm_byte(const struct t *t, const char *base, const char *at);
+/* The next one of a stream that *STATE, not 0, is. */
+unsigned int storm_random(uint64_t *state, unsigned int below);
+
+/* --- Who is offered to whoever connects: offer.c --- */
+
+/* At an address of the kernel's choice. */
+int offer_listen(struct sockaddr_un *addr, socklen_t *len);
+/* Connected, or -errno. */
+int offer_connect(const struct sockaddr_un *addr, socklen_t len);
 
 /* --- Managers and owners made by hand: handover_hostile.c --- */
 

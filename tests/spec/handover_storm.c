@@ -5,6 +5,7 @@
  */
 #include <poll.h>
 #include <sys/wait.h>
+#include <time.h>
 
 #include "handover.h"
 
@@ -13,39 +14,41 @@
 
 static uint64_t storm_seed = 1125;
 
-static unsigned int storm_random(unsigned int below)
+unsigned int storm_random(uint64_t *state, unsigned int below)
 {
-	storm_seed ^= storm_seed << 13;
-	storm_seed ^= storm_seed >> 7;
-	storm_seed ^= storm_seed << 17;
-	return (unsigned int)(storm_seed >> 20) % below;
+	*state ^= *state << 13;
+	*state ^= *state >> 7;
+	*state ^= *state << 17;
+	return (unsigned int)(*state >> 20) % below;
 }
 
-static int storm_byte(const struct handover *h, size_t page, const char *at)
+int storm_byte(const struct t *t, const char *base, const char *at)
 {
-	return (int)((size_t)(at - h->addr) / page % 100) + 1;
+	return (int)(((uintptr_t)at - (uintptr_t)base) / t->page % 100) + 1;
 }
 
-/* One message, if there is one. False: the owner is dead, or the page was there. */
-static bool storm_serve(struct t *t, struct handover *h, char *src)
+bool storm_serve(struct t *t, struct uf *uf, const char *base, char *src, long hesitate_ns)
 {
-	struct pollfd p = {.fd = uf_fd(h->uf), .events = POLLIN};
+	const struct timespec hesitate = {0, hesitate_ns};
+	struct pollfd p = {.fd = uf_fd(uf), .events = POLLIN};
 	struct uf_msg msg;
 	ssize_t n;
 	char *at;
 	int err;
 
 	(void)!poll(&p, 1, 5);
-	n = uf_read(h->uf, &msg, 1);
+	n = uf_read(uf, &msg, 1);
 	if (n != 1) {
 		CHECK_RET(n, -EAGAIN);
 		return false;
 	}
 	at = (char *)(uintptr_t)msg.arg.pagefault.address;
-	memset(src, storm_byte(h, t->page, at), t->page);
-	err = uf_copy(h->uf, at, src, t->page, 0, NULL);
+	if (hesitate_ns)
+		nanosleep(&hesitate, NULL);
+	memset(src, storm_byte(t, base, at), t->page);
+	err = uf_copy(uf, at, src, t->page, 0, NULL);
 	if (err == -EEXIST)
-		CHECK_RET(uf_wake(h->uf, at, t->page), 0);
+		CHECK_RET(uf_wake(uf, at, t->page), 0);
 	else if (err != -ESRCH)
 		CHECK_RET(err, 0);
 	return err == 0;
@@ -58,7 +61,7 @@ static void storm_serve_on(struct t *t, struct handover *h)
 
 	CHECK(src);
 	while (poll(&end, 1, 0) == 0)
-		(void)storm_serve(t, h, src);
+		(void)storm_serve(t, h->uf, h->addr, src, 0);
 	free(src);
 }
 
@@ -71,7 +74,7 @@ static void storm_serve_again(struct t *t, struct handover *h)
 
 struct storm_touch {
 	const struct handover *h;
-	size_t page;
+	const struct t *t;
 	size_t first;
 };
 
@@ -80,10 +83,11 @@ static void storm_touch(void *arg)
 	struct storm_touch *s = arg;
 
 	for (size_t i = 0; i < STORM_PAGES; i++) {
-		char *at = s->h->addr + (s->first + i) * s->page;
+		char *at = s->h->addr + (s->first + i) * s->t->page;
+		int byte = storm_byte(s->t, s->h->addr, at);
 
-		CHECK_EQ(t_byte(at), storm_byte(s->h, s->page, at));
-		CHECK(t_is_filled(at, s->page, storm_byte(s->h, s->page, at)));
+		CHECK_EQ(t_byte(at), byte);
+		CHECK(t_is_filled(at, s->t->page, byte));
 	}
 }
 
@@ -94,12 +98,12 @@ static void storm_managers(struct t *t)
 
 	h.addr = t_registered(t, uf, h.npages);
 	for (size_t round = 0; round < STORM_ROUNDS; round++) {
-		struct storm_touch touch = {&h, t->page, round * STORM_PAGES};
+		struct storm_touch touch = {&h, t, round * STORM_PAGES};
 		struct t_thread th;
 		pid_t pid = handover_start(t, &h, uf, storm_serve_on);
 
 		t_thread_call(t, &th, storm_touch, &touch);
-		usleep(storm_random(2500));
+		usleep(storm_random(&storm_seed, 2500));
 		CHECK_EQ(kill(pid, SIGKILL), 0);
 		CHECK_EQ(t_wait(pid), SIGKILL);
 		close(h.sock);
@@ -124,7 +128,7 @@ static void storm_owner(struct t *t, void *arg)
 {
 	struct handover *h = arg;
 	struct uf *uf = t_open(t, 0, 0);
-	struct storm_touch touch[2] = {{h, t->page, 0}, {h, t->page, 0}};
+	struct storm_touch touch[2] = {{h, t, 0}, {h, t, 0}};
 	struct t_thread th[2];
 
 	t_register(uf, h->addr, h->npages * t->page);
@@ -159,7 +163,7 @@ static void storm_owners(struct t *t)
 	CHECK(src);
 	h.addr = t_map(t, h.npages);
 	for (int round = 0; round < STORM_ROUNDS; round++) {
-		unsigned int n = storm_random(40);
+		unsigned int n = storm_random(&storm_seed, 40);
 		int socks[2];
 		pid_t pid;
 
@@ -168,10 +172,10 @@ static void storm_owners(struct t *t)
 		pid = t_fork(t, storm_owner, &h);
 		h.uf = handover_adopt(t, handover_recv_fd(socks[0]));
 		for (unsigned int i = 0; i < n; i++)
-			(void)storm_serve(t, &h, src);
+			(void)storm_serve(t, h.uf, h.addr, src, 0);
 		CHECK_EQ(kill(pid, SIGKILL), 0);
 		for (unsigned int i = 0; i < 3; i++)
-			(void)storm_serve(t, &h, src);
+			(void)storm_serve(t, h.uf, h.addr, src, 0);
 		CHECK_EQ(t_wait(pid), SIGKILL);
 		storm_owner_ends(t, &h);
 		uf_close(h.uf);

@@ -2,13 +2,11 @@
 /* spec/offer.md */
 #include <poll.h>
 #include <signal.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 
 #include "handover.h"
 
-/* An address of the kernel's choice. */
-static int offer_listen(struct sockaddr_un *addr, socklen_t *len)
+int offer_listen(struct sockaddr_un *addr, socklen_t *len)
 {
 	int sock = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
@@ -22,13 +20,17 @@ static int offer_listen(struct sockaddr_un *addr, socklen_t *len)
 	return sock;
 }
 
-static int offer_connect(const struct sockaddr_un *addr, socklen_t len)
+int offer_connect(const struct sockaddr_un *addr, socklen_t len)
 {
 	int sock = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int err;
 
 	CHECK(sock >= 0);
-	CHECK_EQ(connect(sock, (const struct sockaddr *)addr, len), 0);
-	return sock;
+	if (connect(sock, (const struct sockaddr *)addr, len) == 0)
+		return sock;
+	err = -errno;
+	close(sock);
+	return err;
 }
 
 /* A program whose memory is offered, and a manager in a process of its own. */
@@ -100,16 +102,14 @@ static void offer_begin(struct t *t, struct offer_test *o, size_t npages, uint64
 /* Until the offer has ended, and its descriptors with it: nobody listens any more. */
 static void offer_ended(const struct offer_test *o)
 {
-	int sock = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int sock;
 
-	for (int i = 0; connect(sock, (const struct sockaddr *)&o->addr, o->len) == 0; i++) {
+	for (int i = 0; (sock = offer_connect(&o->addr, o->len)) >= 0; i++) {
 		CHECK(i < 5000);
 		close(sock);
 		t_sleep_ms(1);
-		sock = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	}
-	CHECK_EQ(errno, ECONNREFUSED);
-	close(sock);
+	CHECK_RET(sock, -ECONNREFUSED);
 	t_sleep_ms(1);
 }
 
@@ -204,25 +204,30 @@ static void offer_several(struct t *t)
 	offer_ended(&o);
 }
 
+struct offer_unmap {
+	char *addr;
+	size_t len;
+};
+
 static void offer_unmap(void *arg)
 {
-	const struct offer_test *o = arg;
+	const struct offer_unmap *u = arg;
 
-	CHECK_RET(uf_munmap(o->mem, o->len), 0);
+	CHECK_RET(uf_munmap(u->addr, u->len), 0);
 }
 
 /* spec: offer.4: who waits for an event to be read does so until somebody reads it. */
 static void offer_event(struct t *t)
 {
 	struct offer_test o = {.stays = false};
-	struct offer_test unmap;
+	struct offer_unmap unmap;
 	struct t_thread th;
 	struct uf_msg msg;
 	struct uf *uf;
 	pid_t pid;
 
 	offer_begin(t, &o, 2, UF_FEATURE_EVENT_UNMAP, UF_ON_HANGUP_WAIT);
-	unmap = (struct offer_test){.mem = o.mem, .len = 2 * (socklen_t)t->page};
+	unmap = (struct offer_unmap){o.mem, 2 * t->page};
 	t_thread_call(t, &th, offer_unmap, &unmap);
 	t_thread_asleep(&th);
 	pid = offer_start(t, &o);

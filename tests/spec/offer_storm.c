@@ -5,7 +5,6 @@
  */
 #include <poll.h>
 #include <signal.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 
@@ -16,6 +15,7 @@
 #define STORM_PAGES 24
 #define STORM_READERS 2
 #define STORM_MANAGERS 3 /* at most so many in a round */
+#define STORM_HESITATES_NS 200000
 
 enum storm_victim { STORM_MANAGER, STORM_PROGRAM, STORM_BOTH, STORM_VICTIMS };
 
@@ -27,20 +27,6 @@ struct storm {
 	int sock; /* to say so */
 	uint64_t seed;
 };
-
-static uint32_t storm_random(struct storm *s, uint32_t below)
-{
-	s->seed ^= s->seed << 13;
-	s->seed ^= s->seed >> 7;
-	s->seed ^= s->seed << 17;
-	return (uint32_t)(s->seed >> 20) % below;
-}
-
-/* What is to be found: the address says it, so that every manager knows. */
-static int storm_byte(const struct t *t, const char *at)
-{
-	return (int)((uintptr_t)at / t->page % 120) + 1;
-}
 
 struct storm_reader {
 	struct t *t;
@@ -55,7 +41,7 @@ static void storm_read(void *arg)
 	for (size_t i = 0; i < STORM_PAGES; i++) {
 		char *at = r->mem + (r->first + i) % STORM_PAGES * r->t->page;
 
-		CHECK_EQ(t_byte(at + 1), storm_byte(r->t, at));
+		CHECK_EQ(t_byte(at + 1), storm_byte(r->t, NULL, at));
 	}
 }
 
@@ -78,53 +64,22 @@ static void storm_program(struct t *t, void *arg)
 		t_thread_join(t, &th[i], 0);
 }
 
-/* One message, if there is one: the program may be dead, or others have served the page. */
-static void storm_serve(struct t *t, struct uf *uf, char *src)
-{
-	const struct timespec hesitate = {0, 200000};
-	struct pollfd p = {.fd = uf_fd(uf), .events = POLLIN};
-	struct uf_msg msg;
-	ssize_t n;
-	char *at;
-	int err;
-
-	(void)!poll(&p, 1, 2);
-	n = uf_read(uf, &msg, 1);
-	if (n != 1) {
-		CHECK_RET(n, -EAGAIN);
-		return;
-	}
-	at = (char *)(uintptr_t)msg.arg.pagefault.address;
-	/* Now nobody else knows of it. */
-	nanosleep(&hesitate, NULL);
-	memset(src, storm_byte(t, at), t->page);
-	err = uf_copy(uf, at, src, t->page, 0, NULL);
-	if (err == -EEXIST)
-		err = uf_wake(uf, at, t->page);
-	if (err != -ESRCH)
-		CHECK_RET(err, 0);
-}
-
 static void storm_manager(struct t *t, void *arg)
 {
 	const struct storm *s = arg;
-	int sock = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	struct pollfd end = {.fd = s->end, .events = POLLIN};
+	int sock = offer_connect(&s->addr, s->len);
 	char *src = malloc(t->page);
-	struct uf *uf;
+	struct uf *uf = NULL;
 
 	close(s->listener);
 	close(s->sock);
-	CHECK(src && sock >= 0);
+	CHECK(src);
 	/* The program may be dead by now. */
-	if (connect(sock, (const struct sockaddr *)&s->addr, s->len) ||
-	    uf_attach(sock, NULL, &uf)) {
+	if (sock >= 0 && uf_attach(sock, NULL, &uf))
 		close(sock);
-		free(src);
-		return;
-	}
-	while (poll(&end, 1, 0) == 0)
-		storm_serve(t, uf, src);
+	while (uf && poll(&end, 1, 0) == 0)
+		(void)storm_serve(t, uf, NULL, src, STORM_HESITATES_NS);
 	uf_close(uf);
 	free(src);
 }
@@ -133,14 +88,7 @@ static void storm_begin(struct storm *s)
 {
 	int socks[2];
 
-	s->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	CHECK(s->listener >= 0);
-	memset(&s->addr, 0, sizeof(s->addr));
-	s->addr.sun_family = AF_UNIX;
-	CHECK_EQ(bind(s->listener, (struct sockaddr *)&s->addr, sizeof(sa_family_t)), 0);
-	CHECK_EQ(listen(s->listener, STORM_MANAGERS), 0);
-	s->len = sizeof(s->addr);
-	CHECK_EQ(getsockname(s->listener, (struct sockaddr *)&s->addr, &s->len), 0);
+	s->listener = offer_listen(&s->addr, &s->len);
 	CHECK_EQ(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, socks), 0);
 	s->end = socks[0];
 	s->sock = socks[1];
@@ -148,25 +96,26 @@ static void storm_begin(struct storm *s)
 
 static void storm_nap(struct storm *s)
 {
-	struct timespec ts = {0, (long)storm_random(s, 5000) * 1000};
+	struct timespec ts = {0, (long)storm_random(&s->seed, 5000) * 1000};
 
 	nanosleep(&ts, NULL);
 }
 
-static void storm_kill(pid_t pid, bool ended)
+/* It may have ended by itself. */
+static void storm_kill(pid_t pid)
 {
 	int status;
 
 	CHECK_EQ(kill(pid, SIGKILL), 0);
 	status = t_wait(pid);
-	CHECK(status == SIGKILL || (ended && status == 0));
+	CHECK(status == SIGKILL || status == 0);
 }
 
 /* Managers come and are killed, and the last one stays, unless the program was killed. */
 static void storm_round(struct t *t, struct storm *s)
 {
-	enum storm_victim victim = (enum storm_victim)storm_random(s, STORM_VICTIMS);
-	uint32_t managers = storm_random(s, STORM_MANAGERS);
+	enum storm_victim victim = (enum storm_victim)storm_random(&s->seed, STORM_VICTIMS);
+	uint32_t managers = storm_random(&s->seed, STORM_MANAGERS);
 	pid_t program;
 	pid_t last;
 
@@ -178,14 +127,14 @@ static void storm_round(struct t *t, struct storm *s)
 		pid_t pid = t_fork(t, storm_manager, s);
 
 		storm_nap(s);
-		storm_kill(pid, true);
+		storm_kill(pid);
 	}
 	last = t_fork(t, storm_manager, s);
 	storm_nap(s);
 	if (victim != STORM_MANAGER)
-		storm_kill(program, true);
+		storm_kill(program);
 	if (victim == STORM_BOTH)
-		storm_kill(last, true);
+		storm_kill(last);
 	if (victim == STORM_MANAGER)
 		CHECK_EQ(t_wait(program), 0);
 	close(s->sock);
