@@ -11,7 +11,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -20,6 +19,8 @@
 #include "api/handle.h"
 #include "backend/handover.h"
 #include "base/list.h"
+#include "mmu/host/host.h"
+#include "mmu/host/internal.h"
 
 /* What comes with the descriptor. */
 #define ATTACH_MAGIC 0x61666675u /* "uffa" */
@@ -53,7 +54,7 @@ static struct uf_list offer_all = {&offer_all, &offer_all};
 static void offer_tell_again(struct uf *uf)
 {
 	static const uint64_t starts[] = {0, 65536}; /* the lowest that can be mapped, at most */
-	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+	uint64_t page = ufi_host_page_size();
 
 	for (size_t i = 0; i < UF_ARRAY_SIZE(starts); i++) {
 		for (int bit = 57; bit >= 30; bit--) {
@@ -202,25 +203,20 @@ static int offer_prepare(void)
 	return err;
 }
 
-/* Signals are other threads' business, but for those of faults. */
+/* Signals are other threads' business. */
 static int offer_spawn(struct offer *o)
 {
-	static const int faults[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP};
+	struct uf_sigmask saved;
 	pthread_attr_t attr;
 	pthread_t thread;
-	sigset_t blocked;
-	sigset_t saved;
 	int err = pthread_attr_init(&attr);
 
 	if (err)
 		return -err;
-	sigfillset(&blocked);
-	for (size_t i = 0; i < UF_ARRAY_SIZE(faults); i++)
-		sigdelset(&blocked, faults[i]);
 	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-	pthread_sigmask(SIG_SETMASK, &blocked, &saved);
+	ufi_thread_block(&ufi_host.mmu, &saved);
 	err = pthread_create(&thread, &attr, offer_main, o);
-	pthread_sigmask(SIG_SETMASK, &saved, NULL);
+	ufi_thread_restore(&ufi_host.mmu, &saved);
 	pthread_attr_destroy(&attr);
 	return -err;
 }

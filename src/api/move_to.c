@@ -13,11 +13,12 @@
 #include <stdint.h>
 #include <sys/mman.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "api/handle.h"
 #include "base/compiler.h"
 #include "base/span.h"
+#include "mmu/host/host.h"
+#include "mmu/host/internal.h"
 
 /* So much is on its way at a time. */
 #define MOVE_TO_CHUNK ((size_t)2 << 20)
@@ -35,11 +36,6 @@ struct move_to {
 	char *dst;
 	uint64_t mode; /* of the ioctl that makes the pages appear */
 };
-
-static size_t move_page(void)
-{
-	return (size_t)sysconf(_SC_PAGESIZE);
-}
 
 /* --- Private memory --- */
 
@@ -79,14 +75,14 @@ static void way_back(struct uf *uf, char *to, char *from, size_t len)
 		if (err == -EAGAIN && !done)
 			nanosleep(&nap, NULL);
 		else if (err && !done)
-			done = move_page();
+			done = ufi_host_page_size();
 	}
 }
 
 /* Pages could not be put back where nothing is registered: as a target it says so. */
 static int move_check(struct uf *uf, char *src, void *way)
 {
-	int err = uf_move(uf, src, way, move_page(), UF_MOVE_MODE_DONTWAKE, NULL);
+	int err = uf_move(uf, src, way, ufi_host_page_size(), UF_MOVE_MODE_DONTWAKE, NULL);
 
 	return err == -EEXIST || err == -ENOENT ? 0 : err;
 }
@@ -122,7 +118,7 @@ static void shared_back(struct uf *uf, char *src, size_t len)
 
 	for (size_t at = 0; at < len; at += done) {
 		if (uf_continue(uf, src + at, len - at, 0, &done) && !done)
-			done = move_page();
+			done = ufi_host_page_size();
 	}
 }
 
@@ -147,7 +143,7 @@ static int move_shared(const struct move_to *m, size_t at, size_t n, size_t *don
 /* spec: moveto.1 */
 static bool move_is_good(const struct move_to *m, size_t len, uint64_t mode)
 {
-	uint64_t page = move_page();
+	uint64_t page = ufi_host_page_size();
 	uint64_t all = (uintptr_t)m->src | (uintptr_t)m->dst | len;
 
 	return len && uf_aligned(all, page) && len <= UINTPTR_MAX - (uintptr_t)m->src &&
