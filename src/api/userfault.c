@@ -15,7 +15,6 @@
 
 #include "api/handle.h"
 #include "base/compiler.h"
-#include "base/span.h"
 #include "mmu/host/host.h"
 #include "mmu/host/sys.h"
 
@@ -228,14 +227,11 @@ short uf_poll(struct uf *uf)
 	return uf->ops->poll(uf->ctx, uf->fd);
 }
 
-/*
- * Bytes done, of the field in which the ioctls that resolve faults report them: never
- * more than there were, whatever the owner of another process says.
- */
-static int resolved(int err, int64_t field, size_t len, size_t *done)
+/* Bytes done, of the field in which the ioctls that resolve faults report them. */
+static int resolved(int err, int64_t field, size_t *done)
 {
 	if (done)
-		*done = field > 0 ? uf_min((size_t)field, len) : 0;
+		*done = field > 0 ? (size_t)field : 0;
 	return err;
 }
 
@@ -245,7 +241,7 @@ int uf_copy(struct uf *uf, void *dst, const void *src, size_t len, uint64_t mode
 		.dst = (uintptr_t)dst, .src = (uintptr_t)src, .len = len, .mode = mode};
 	int err = uf_ioctl(uf, UF_IOC_COPY, &copy);
 
-	return resolved(err, copy.copy, len, done);
+	return resolved(err, copy.copy, done);
 }
 
 int uf_zeropage(struct uf *uf, void *addr, size_t len, uint64_t mode, size_t *done)
@@ -253,7 +249,7 @@ int uf_zeropage(struct uf *uf, void *addr, size_t len, uint64_t mode, size_t *do
 	struct uf_io_zeropage zero = {.range = range_of(addr, len), .mode = mode};
 	int err = uf_ioctl(uf, UF_IOC_ZEROPAGE, &zero);
 
-	return resolved(err, zero.zeropage, len, done);
+	return resolved(err, zero.zeropage, done);
 }
 
 int uf_continue(struct uf *uf, void *addr, size_t len, uint64_t mode, size_t *done)
@@ -261,7 +257,7 @@ int uf_continue(struct uf *uf, void *addr, size_t len, uint64_t mode, size_t *do
 	struct uf_io_continue cont = {.range = range_of(addr, len), .mode = mode};
 	int err = uf_ioctl(uf, UF_IOC_CONTINUE, &cont);
 
-	return resolved(err, cont.mapped, len, done);
+	return resolved(err, cont.mapped, done);
 }
 
 int uf_poison(struct uf *uf, void *addr, size_t len, uint64_t mode, size_t *done)
@@ -269,7 +265,7 @@ int uf_poison(struct uf *uf, void *addr, size_t len, uint64_t mode, size_t *done
 	struct uf_io_poison poison = {.range = range_of(addr, len), .mode = mode};
 	int err = uf_ioctl(uf, UF_IOC_POISON, &poison);
 
-	return resolved(err, poison.updated, len, done);
+	return resolved(err, poison.updated, done);
 }
 
 int uf_writeprotect(struct uf *uf, void *addr, size_t len, uint64_t mode)
@@ -299,7 +295,7 @@ int uf_move(struct uf *uf, void *dst, void *src, size_t len, uint64_t mode, size
 		.dst = (uintptr_t)dst, .src = (uintptr_t)src, .len = len, .mode = mode};
 	int err = uf_ioctl(uf, UF_IOC_MOVE, &move);
 
-	return resolved(err, move.move, len, done);
+	return resolved(err, move.move, done);
 }
 
 int uf_wake(struct uf *uf, void *addr, size_t len)

@@ -8,8 +8,8 @@
  * So a reader that is killed or interrupted leaves nothing behind.
  *
  * The program's memory is read and written by the kernel alone, as part of a
- * system call on a socket or an object: what it cannot reach is an error, and
- * needs no signal handler.
+ * system call: what it cannot reach is an error, and needs no signal handler.
+ * Nothing that the owner says gets there before it has been looked at.
  *
  * A line whose other end is closed means that the owner is dead, or that it has
  * made itself another program (exec). Where a fork of its own may keep the
@@ -319,18 +319,11 @@ int ufi_remote_connect(struct remote *r, int fd, struct remote_line *line)
 
 static long remote_send(const struct remote_line *line, const struct remote_call *call)
 {
-	static const uint8_t zero[HANDOVER_ARG];
-	const size_t head = offsetof(struct handover_request, arg);
-	struct iovec iov[3] = {
-		{(void *)(uintptr_t)&call->req, head},
-		{(void *)(uintptr_t)(call->arg ? call->arg : call->req.arg),
-		 call->arg ? call->arg_len : HANDOVER_ARG},
-		{(void *)(uintptr_t)zero, call->arg ? HANDOVER_ARG - call->arg_len : 0},
-	};
+	struct iovec iov = {(void *)(uintptr_t)&call->req, sizeof(call->req)};
 	long n;
 
 	do
-		n = ufi_handover_send(line->sock, iov, 3, NULL, 0);
+		n = ufi_handover_send(line->sock, &iov, 1, NULL, 0);
 	while (n == -EINTR);
 	return n;
 }
@@ -365,13 +358,6 @@ static int remote_ask(struct remote *r, int fd, struct remote_line *line, struct
 	int nfds = 0;
 	long n = remote_send(line, call);
 
-	if (n == -EFAULT)
-		return REMOTE_UNREADABLE;
-	/* So says an emulator of another processor, and sends what it could read. */
-	if (n > 0 && n < (long)sizeof(call->req) && call->arg) {
-		remote_hang_up(line);
-		return REMOTE_UNREADABLE;
-	}
 	if (n != sizeof(call->req))
 		return REMOTE_CUT;
 	if (call->meanwhile)
@@ -420,7 +406,50 @@ static int remote_once(struct remote *r, int fd, struct remote_call *call)
 	return err;
 }
 
+int ufi_remote_argument(void *to, uintptr_t arg, size_t n)
+{
+	const void *from = (const void *)arg;
+	int err = ufi_remote_carry(to, from, n);
+
+	for (int i = 0; err == -EFAULT && i < REMOTE_TRIES; i++) {
+		if (ufi_host_touch(from, n, false))
+			break;
+		err = ufi_remote_carry(to, from, n);
+	}
+	if (err)
+		memset(to, 0, n);
+	return err;
+}
+
 /* --- Seam A --- */
+
+/* No more bytes were done than there were, whatever an owner says. */
+static bool remote_adds_up(const struct handover_ioctl *io, const struct handover_request *req,
+			   const uint8_t *out)
+{
+	const size_t at = offsetof(struct uf_io_range, len);
+	uint64_t len;
+	int64_t done;
+
+	if (io->request == UF_IOC_API || io->request == UF_IOC_REGISTER)
+		return true;
+	memcpy(&len, req->arg + at, sizeof(len));
+	memcpy(&done, out, sizeof(done));
+	return done <= 0 || (uint64_t)done <= len;
+}
+
+/* What an ioctl has written, if it has, goes where it belongs. */
+static int remote_write_back(const struct handover_ioctl *io, const struct remote_call *call,
+			     uintptr_t arg)
+{
+	const struct iovec *out = call->out;
+
+	if (!call->got)
+		return 0;
+	if (call->got != io->out || !remote_adds_up(io, &call->req, out->iov_base))
+		return -EPROTO;
+	return ufi_remote_carry((void *)(arg + io->out_at), out->iov_base, io->out);
+}
 
 /*
  * What it writes is looked at first: the owner has to know, as an ioctl that
@@ -428,27 +457,22 @@ static int remote_once(struct remote *r, int fd, struct remote_call *call)
  */
 static int remote_plain(struct remote *r, int fd, const struct handover_ioctl *io, uintptr_t arg)
 {
-	struct iovec out = {(void *)(arg + io->out_at), io->out};
+	uint8_t bytes[HANDOVER_ARG];
+	struct iovec out = {bytes, io->out};
 	struct remote_call call = {.req = {HANDOVER_IOCTL, io->request, 0, 0, {0}},
-				   .arg = (const void *)arg,
-				   .arg_len = io->in,
 				   .out = &out,
 				   .nout = io->out > 0};
-	int err;
+	int err = ufi_remote_argument(call.req.arg, arg, io->in);
 
-	if (io->out && ufi_host_touch(out.iov_base, io->out, true))
+	if (err == -EFAULT)
+		call.req.flags |= HANDOVER_UNREADABLE;
+	else if (err)
+		return err;
+	if (io->out && ufi_host_touch((void *)(arg + io->out_at), io->out, true))
 		call.req.flags |= HANDOVER_UNWRITABLE;
 	err = remote_once(r, fd, &call);
-	for (int i = 0; err == REMOTE_UNREADABLE && i < REMOTE_TRIES; i++) {
-		if (ufi_host_touch(call.arg, io->in, false))
-			break;
-		err = remote_once(r, fd, &call);
-	}
-	if (err == REMOTE_UNREADABLE) {
-		call.arg = NULL;
-		call.req.flags |= HANDOVER_UNREADABLE;
-		err = remote_once(r, fd, &call);
-	}
+	if (!err)
+		err = remote_write_back(io, &call, arg);
 	return err ? err : ufi_remote_result(&call);
 }
 

@@ -43,10 +43,8 @@ struct remote {
 
 /* One exchange. */
 struct remote_call {
-	struct handover_request req; /* all but the argument, if that is the program's */
-	const void *arg;	     /* the program's, of ARG_LEN bytes, or NULL: that of REQ */
-	size_t arg_len;
-	struct iovec *out; /* where what comes with the answer goes, in the program's memory */
+	struct handover_request req;
+	struct iovec *out; /* where what comes with the answer goes */
 	int nout;
 	void (*meanwhile)(void *arg); /* what to do while the owner is at it, or NULL */
 	void *meanwhile_arg;
@@ -58,9 +56,8 @@ struct remote_call {
 };
 
 /* What an exchange comes to, beside 0. */
-#define REMOTE_GONE (-ESHUTDOWN)  /* the owner is dead */
-#define REMOTE_CUT (-ECONNRESET)  /* the line has ended: the owner is dead, or will not have it */
-#define REMOTE_UNREADABLE (-EDOM) /* the argument cannot be read: nothing was asked */
+#define REMOTE_GONE (-ESHUTDOWN) /* the owner is dead */
+#define REMOTE_CUT (-ECONNRESET) /* the line has ended: the owner is dead, or will not have it */
 
 /* --- remote.c --- */
 /*
@@ -71,11 +68,14 @@ struct remote_line *ufi_remote_take(struct remote *r);
 void ufi_remote_put(struct remote *r, struct remote_line *line);
 /* Is connected, or -errno, REMOTE_GONE among them. FD: the descriptor. */
 int ufi_remote_connect(struct remote *r, int fd, struct remote_line *line) UF_MUST_USE;
-/*
- * 0: there is an answer. -EFAULT: there was one, and what came with it could not be written.
- */
+/* 0: there is an answer. */
 int ufi_remote_call(struct remote *r, int fd, struct remote_line *line,
 		    struct remote_call *call) UF_MUST_USE;
+/*
+ * The program's argument, which is waited for, without a line: -EFAULT if it can never
+ * be read, and its place is 0 then. spec: handover.7
+ */
+int ufi_remote_argument(void *to, uintptr_t arg, size_t n) UF_MUST_USE;
 /* What an ioctl has answered: 0 or -errno, whatever was said. */
 int ufi_remote_result(const struct remote_call *call) UF_MUST_USE;
 

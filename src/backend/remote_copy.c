@@ -82,23 +82,6 @@ static int copy_wait(struct copy *c, const void *addr, size_t len)
 	return err ? err : ret;
 }
 
-/* Not by way of the window, where the owner could write another one. spec: handover.7 */
-static int copy_argument(struct copy *c)
-{
-	const size_t in = offsetof(struct uf_io_copy, copy);
-	const void *arg = (const void *)c->arg;
-	int err = 0;
-
-	while (!err && (err = ufi_remote_carry(&c->io, arg, in)) == -EFAULT)
-		err = copy_wait(c, arg, in);
-	if (!err)
-		return 0;
-	if (err != -EFAULT)
-		return err;
-	c->flags |= HANDOVER_UNREADABLE;
-	return 0;
-}
-
 /*
  * Bytes of the source from OFF on, to the end of half a window: how many, in whole
  * pages. 0: it cannot be read there, now.
@@ -214,18 +197,32 @@ static int copy_result(struct copy *c, int ret, int64_t field)
 	return ufi_remote_carry(to, &field, sizeof(field)) ? -EFAULT : ret;
 }
 
+/* The argument does not go by way of the window, where the owner could write another one. */
+static int copy_begin(struct copy *c)
+{
+	const void *field_at = (const void *)(c->arg + offsetof(struct uf_io_copy, copy));
+	int err = ufi_remote_argument(&c->io, c->arg, offsetof(struct uf_io_copy, copy));
+
+	if (err == -EFAULT)
+		c->flags |= HANDOVER_UNREADABLE;
+	else if (err)
+		return err;
+	if (ufi_host_touch(field_at, sizeof(c->io.copy), true))
+		c->flags |= HANDOVER_UNWRITABLE;
+	return 0;
+}
+
 /* spec: handover.9 */
 int ufi_remote_copy(struct remote *r, int fd, uintptr_t arg)
 {
-	struct copy c = {.r = r, .fd = fd, .line = ufi_remote_take(r), .arg = arg};
-	const uintptr_t field_at = arg + offsetof(struct uf_io_copy, copy);
+	struct copy c = {.r = r, .fd = fd, .arg = arg};
 	int64_t field = PIECE_KEPT;
-	int ret = copy_open_window(&c);
+	int ret = copy_begin(&c);
 
-	if (!ret)
-		ret = copy_argument(&c);
-	if (!ret && ufi_host_touch((const void *)field_at, sizeof(field), true))
-		c.flags |= HANDOVER_UNWRITABLE;
+	if (ret)
+		return ret;
+	c.line = ufi_remote_take(r);
+	ret = copy_open_window(&c);
 	if (!ret)
 		ret = copy_pieces(&c, &field);
 	if (ret != REMOTE_GONE || c.done)

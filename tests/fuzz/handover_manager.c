@@ -186,6 +186,20 @@ static size_t manager_arg_len(unsigned long request)
 	return request >> 16 & 0x3fff;
 }
 
+/* An ioctl that tells bytes done tells no more than there were, or nothing. */
+static bool manager_adds_up(uint32_t request, const uint64_t *before, const uint64_t *after)
+{
+	bool copy = request == UF_IOC_COPY;
+	size_t len = copy ? 2 : 1;
+	size_t done = copy ? 4 : 3;
+
+	if (!copy && request != UF_IOC_ZEROPAGE && request != UF_IOC_CONTINUE &&
+	    request != UF_IOC_POISON)
+		return true;
+	return after[done] == before[done] || (int64_t)after[done] <= 0 ||
+	       after[done] <= before[len];
+}
+
 static void manager_ioctl(struct fuzz_input *in)
 {
 	static const uint32_t ioctls[] = {UF_IOC_API,	   UF_IOC_REGISTER,  UF_IOC_UNREGISTER,
@@ -196,8 +210,10 @@ static void manager_ioctl(struct fuzz_input *in)
 	uint8_t where = fuzz_u8(in) % 5;
 	size_t len = manager_arg_len(request);
 	char *at = manager_addr(MANAGER_BUFFER_END) - len;
+	uint64_t before[12] = {0};
 	int ret;
 
+	FUZZ_CHECK(len <= sizeof(before));
 	for (size_t i = 0; i < len / 8; i++) {
 		uint8_t byte = fuzz_u8(in);
 		uint64_t value = byte & 1 ? (uintptr_t)manager_addr((byte >> 1) % MANAGER_HIDDEN)
@@ -205,6 +221,7 @@ static void manager_ioctl(struct fuzz_input *in)
 
 		memcpy(at + 8 * i, &value, sizeof(value));
 	}
+	memcpy(before, at, len);
 	ret = uf_ioctl(manager.uf, request,
 		       where == 1   ? NULL
 		       : where == 2 ? manager_addr(MANAGER_READONLY)
@@ -212,6 +229,7 @@ static void manager_ioctl(struct fuzz_input *in)
 		       : where == 4 ? manager_addr(MANAGER_HOLE) - 16
 				    : at);
 	FUZZ_CHECK(ret <= 0 && ret > -4096);
+	FUZZ_CHECK(manager_adds_up(request, before, (const uint64_t *)(const void *)at));
 	manager_check(at, len);
 }
 
