@@ -99,7 +99,7 @@ static void offer_begin(struct t *t, struct offer_test *o, size_t npages, uint64
 	t_give(t, uf);
 }
 
-/* Until the offer has ended, and its descriptors with it: nobody listens any more. */
+/* Until the offer ends: nobody listens any more. */
 static void offer_ended(const struct offer_test *o)
 {
 	int sock;
@@ -110,7 +110,6 @@ static void offer_ended(const struct offer_test *o)
 		t_sleep_ms(1);
 	}
 	CHECK_RET(sock, -ECONNREFUSED);
-	t_sleep_ms(1);
 }
 
 /* spec: offer.1, offer.3 */
