@@ -103,7 +103,7 @@ long ufi_handover_recv(int sock, const struct iovec *iov, int niov, int flags, i
 	return n;
 }
 
-unsigned ufi_handover_spins(void)
+int ufi_handover_cpus(void)
 {
 	static _Atomic int cpus;
 	uint64_t mask[16] = {0};
@@ -115,7 +115,12 @@ unsigned ufi_handover_spins(void)
 			n += __builtin_popcountll(mask[i]);
 		atomic_store(&cpus, n ? n : 1);
 	}
-	return n > 1 ? HANDOVER_SPINS : 0;
+	return n ? n : 1;
+}
+
+unsigned ufi_handover_spins(void)
+{
+	return ufi_handover_cpus() > 2 ? HANDOVER_SPINS : 0;
 }
 
 /* spec: handover.1 */

@@ -112,9 +112,12 @@ long ufi_handover_send(int sock, const struct iovec *iov, int niov, const int *f
 /* Its length, also if there was no room for all of it. Descriptors are the caller's, if NFDS. */
 long ufi_handover_recv(int sock, const struct iovec *iov, int niov, int flags, int *fds,
 		       int *nfds) UF_MUST_USE;
+/* That the process may use. */
+int ufi_handover_cpus(void);
 /*
- * How many times to look, without sleeping, whether something has come: tens of
- * microseconds. To wake an idle processor takes as long. 0: there is only one.
+ * How many times to look, without sleeping, whether a question or an answer has come:
+ * tens of microseconds, as to wake an idle processor takes. 0: there are only two,
+ * which are the faulting thread's and the manager's, and who asks had better leave his.
  */
 unsigned ufi_handover_spins(void);
 /* Is FD the program's end of an engine's socket pair that has been shared? */

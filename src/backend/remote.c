@@ -536,14 +536,6 @@ static size_t remote_room(const struct iovec *iov, int niov)
 	return room;
 }
 
-/* Until the bell rings, or a signal comes. The owner's death is not one. */
-static int remote_sleep(int fd)
-{
-	struct pollfd p = {.fd = fd, .events = POLLIN};
-
-	return UF_SYS5(SYS_ppoll, &p, 1, NULL, NULL, 0) == -EINTR ? -EINTR : 0;
-}
-
 static short remote_poll(void *ctx, int fd)
 {
 	struct remote *r = ctx;
@@ -572,14 +564,14 @@ static ssize_t remote_readv(void *ctx, int fd, const struct iovec *iov, int niov
 		(void)remote_poll(ctx, fd);
 	if (!atomic_load(&r->ready) || room < sizeof(struct uf_msg))
 		return -EINVAL;
-	for (;;) {
-		got = atomic_load(&r->gone) ? -EAGAIN : remote_read_some(r, fd, iov, niov, room);
-		if (got != -EAGAIN || dontwait || remote_nonblock(fd))
-			return got;
-		err = remote_sleep(fd);
+	dontwait = dontwait || remote_nonblock(fd);
+	do {
+		err = dontwait ? 0 : ufi_remote_sleep(r, fd);
 		if (err)
 			return err;
-	}
+		got = atomic_load(&r->gone) ? -EAGAIN : remote_read_some(r, fd, iov, niov, room);
+	} while (got == -EAGAIN && !dontwait);
+	return got;
 }
 
 /* Who has received it may send it on. */

@@ -7,6 +7,7 @@
 
 #include "backend/backend.h"
 #include "backend/handover.h"
+#include "base/linger.h"
 #include "base/list.h"
 #include "mmu/mmu.h"
 
@@ -37,6 +38,7 @@ struct remote {
 	atomic_bool full;	  /* the owner gives no more lines */
 	_Atomic uint32_t freed;	  /* counts lines that were given back */
 	_Atomic uint32_t waiting; /* threads that want one */
+	struct uf_linger reading; /* does it pay to wait awake for a message */
 	struct remote_line line[REMOTE_LINES];
 	struct uf_list link; /* in the list of all, for a fork child */
 };
@@ -83,6 +85,8 @@ int ufi_remote_result(const struct remote_call *call) UF_MUST_USE;
 int ufi_remote_copy(struct remote *r, int fd, uintptr_t arg) UF_MUST_USE;
 
 /* --- remote_read.c --- */
+/* Until the bell rings: 0; or a signal comes: -EINTR. The owner's death is not one. */
+int ufi_remote_sleep(struct remote *r, int fd) UF_MUST_USE;
 /*
  * The answer to READ, which came into MSG: what it is worth goes to IOV, which has
  * room for all that was asked for. Bytes or -errno.

@@ -4,7 +4,9 @@
  * before the program sees them, as an owner can tell of anything.
  */
 #include <fcntl.h>
+#include <poll.h>
 #include <string.h>
+#include <time.h>
 
 #include "backend/remote.h"
 #include "mmu/host/internal.h"
@@ -65,4 +67,30 @@ ssize_t ufi_remote_messages(const struct remote_call *call, struct uf_msg *msg,
 	if (call->fd >= 0 && (got < 0 || msg->event != UF_EVENT_FORK))
 		UF_SYS1(SYS_close, call->fd);
 	return got;
+}
+
+/* So often to look for a message: as long as it takes to be woken. */
+#define READ_LOOKS 100
+
+static bool read_lingers(struct remote *r, struct pollfd *p)
+{
+	static const struct timespec now;
+	uint32_t rounds = uf_linger_rounds(&r->reading, READ_LOOKS);
+	bool paid = false;
+
+	if (ufi_handover_cpus() == 1)
+		return false;
+	for (uint32_t i = 0; i < rounds && !paid; i++)
+		paid = UF_SYS5(SYS_ppoll, p, 1, &now, NULL, 0) > 0;
+	uf_linger_over(&r->reading, paid);
+	return paid;
+}
+
+int ufi_remote_sleep(struct remote *r, int fd)
+{
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+
+	if (read_lingers(r, &p))
+		return 0;
+	return UF_SYS5(SYS_ppoll, &p, 1, NULL, NULL, 0) == -EINTR ? -EINTR : 0;
 }

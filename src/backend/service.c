@@ -420,6 +420,7 @@ static int service_add(struct engine_ctx *e)
 		service_kick(); /* it may have nothing to do now */
 		return (int)err;
 	}
+	atomic_store(&e->ctx->remote, true);
 	atomic_store(&e->shared, true);
 	return 0;
 }

@@ -23,6 +23,7 @@
 #include <string.h>
 
 #include "base/compiler.h"
+#include "base/linger.h"
 #include "base/list.h"
 #include "base/span.h"
 #include "engine/lock.h"
@@ -236,6 +237,11 @@ struct ufi_ctx {
 	_Atomic uint32_t arrivals; /* counts messages: what a blocked reader parks on */
 	_Atomic uint32_t changing; /* how many events are not free: nothing is resolved then */
 
+	atomic_bool
+		remote; /* other processes may have it: answers come by way of two more threads */
+	struct uf_linger resolving; /* does it pay to wait awake for an answer, */
+	struct uf_linger reading;   /* or for a message */
+
 	struct ufi_lock lock;
 	/* Under the lock. */
 	struct uf_list pending;	  /* not read yet, oldest first */
@@ -252,6 +258,14 @@ struct ufi_ctx {
 
 /* Bit 31 of the features: API has succeeded, as in the kernel's fdinfo. */
 #define UFI_CTX_READY (UINT64_C(1) << 31)
+
+/* --- linger.c --- */
+/*
+ * Wait a little while, awake, for WORD to be something else than VALUE: for a fault or a
+ * change to be answered, or for a message. True: it is so; false: park.
+ */
+bool ufi_linger_answer(struct ufi_ctx *ctx, const _Atomic uint32_t *word, uint32_t value);
+bool ufi_linger_message(struct ufi_ctx *ctx, const _Atomic uint32_t *word, uint32_t value);
 
 /* --- mm.c --- */
 int ufi_mm_init(struct ufi_mm *mm, struct uf_mmu *mmu) UF_MUST_USE;

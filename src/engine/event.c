@@ -270,9 +270,7 @@ static void event_await(struct ufi_task *task, struct ufi_event *ev)
 	const struct uf_mmu_ops *ops = task->mmu->ops;
 	struct uf_sigmask mask;
 
-	for (unsigned i = 0; event_unread(ev) && ops->spin(task->mmu, i); i++)
-		;
-	if (event_unread(ev))
+	if (event_unread(ev) && !ufi_linger_answer(ev->ctx, &ev->state, UFI_EVENT_UNREAD))
 		(void)ops->park(task->mmu, &ev->state, UFI_EVENT_UNREAD, task->mmu->patience_ns);
 	if (!event_unread(ev))
 		return;

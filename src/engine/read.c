@@ -95,8 +95,8 @@ static int read_sleep(struct ufi_task *task, struct ufi_ctx *ctx, uint32_t seen)
 	struct uf_sigmask mask;
 	int err;
 
-	for (unsigned i = 0; atomic_load(&ctx->arrivals) == seen && ops->spin(task->mmu, i); i++)
-		;
+	if (ufi_linger_message(ctx, &ctx->arrivals, seen))
+		return 0;
 	ops->signals_restore(task->mmu, &task->saved);
 	err = ops->park(task->mmu, &ctx->arrivals, seen, 0);
 	ops->signals_block(task->mmu, &mask);

@@ -287,6 +287,8 @@ struct uf_mmu {
 	uint64_t page_size;
 	uint64_t task_size;
 	uint64_t patience_ns; /* so long a reader that was woken has to take its message */
+	/* Rounds of a spin that take as long as to wake a processor; 0: there is only one. */
+	uint32_t linger;
 };
 
 #endif

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/compiler.h"
+#include "base/linger.h"
 #include "base/list.h"
 #include "base/span.h"
 #include "unit.h"
@@ -162,6 +163,34 @@ static void span_overlap(void **state)
 	assert_true(uf_overlap(0, UINT64_MAX, UINT64_MAX - 1, UINT64_MAX));
 }
 
+/* Of the next N waits each of which fails: in how many is there a try? */
+static unsigned linger_tries(struct uf_linger *l, unsigned n)
+{
+	unsigned tries = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		uint32_t rounds = uf_linger_rounds(l, 7);
+
+		assert_true(rounds == 7 || rounds == 0);
+		tries += rounds > 0;
+		uf_linger_over(l, false);
+	}
+	return tries;
+}
+
+static void linger_learns(void **state)
+{
+	struct uf_linger l = {0};
+
+	(void)state;
+	assert_int_equal(linger_tries(&l, UF_LINGER_MISSES), UF_LINGER_MISSES);
+	assert_int_equal(linger_tries(&l, UF_LINGER_RETRY * 10), 10);
+	uf_linger_over(&l, true);
+	assert_int_equal(linger_tries(&l, UF_LINGER_MISSES), UF_LINGER_MISSES);
+	assert_int_equal(linger_tries(&l, 1), 0);
+	assert_int_equal(uf_linger_rounds(&l, 0), 0);
+}
+
 static void compiler_helpers(void **state)
 {
 	struct element e = {.number = 7};
@@ -228,6 +257,7 @@ int main(void)
 		cmocka_unit_test(span_min_max),
 		cmocka_unit_test(span_alignment),
 		cmocka_unit_test(span_overlap),
+		cmocka_unit_test(linger_learns),
 		cmocka_unit_test(compiler_helpers),
 		cmocka_unit_test(assertion_traps),
 		cmocka_unit_test(slow_assertion_costs_nothing),

@@ -405,6 +405,7 @@ static int host_start_locked(const char **why)
 	ufi_host.mmu.task_size = host_task_size();
 	ufi_arch_init();
 	host_count_cpus();
+	ufi_host.mmu.linger = ufi_thread_linger(ufi_host.cpus);
 	host_open_proc();
 	err = host_probe_maps(why);
 	if (err)

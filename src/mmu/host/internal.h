@@ -262,6 +262,8 @@ int ufi_thread_park(struct uf_mmu *mmu, _Atomic uint32_t *word, uint32_t value,
 		    uint64_t timeout_ns);
 int ufi_thread_unpark(struct uf_mmu *mmu, _Atomic uint32_t *word, int n);
 bool ufi_thread_spin(struct uf_mmu *mmu, unsigned i);
+/* For struct uf_mmu. */
+uint32_t ufi_thread_linger(int cpus);
 
 /* --- signal.c --- */
 int ufi_signal_install(void) UF_MUST_USE;

@@ -139,7 +139,7 @@ static int signal_sleep(_Atomic uint32_t *state, const uint64_t *mask, uint64_t 
 }
 
 /*
- * Spin, then sleep with the program's own mask, so that whatever would
+ * Awake for a while, then asleep with the program's own mask, so that whatever would
  * interrupt a blocked fault in the kernel does it here. A handler that ran ends
  * the wait: the access is made again and faults anew.
  * spec: fault.10, fault.11, close.4
@@ -149,11 +149,8 @@ static void signal_wait(struct ufi_fault *f, const ucontext_t *uc)
 	_Atomic uint32_t *state = &f->waiter->state;
 	uint64_t mask = signal_interrupted_mask(uc);
 
-	for (unsigned i = 0; atomic_load(state) == UFI_WAITER_WAITING; i++) {
-		if (!ufi_thread_spin(&ufi_host.mmu, i))
-			break;
-	}
-	if (signal_sleep(state, &mask, ufi_host.mmu.patience_ns) == -ETIMEDOUT) {
+	if (!ufi_linger_answer(f->ctx, state, UFI_WAITER_WAITING) &&
+	    signal_sleep(state, &mask, ufi_host.mmu.patience_ns) == -ETIMEDOUT) {
 		ufi_fault_remind(&ufi_host.mm, f);
 		while (signal_sleep(state, &mask, SIGNAL_WAIT_NS) == -ETIMEDOUT)
 			;

@@ -85,7 +85,8 @@ static int access_sleep(struct sim *sim, struct ufi_fault *f, const struct uf_si
 
 static void access_wait(struct sim *sim, struct ufi_fault *f, const struct uf_sigmask *saved)
 {
-	if (access_sleep(sim, f, saved, sim->mmu.patience_ns) == -ETIMEDOUT) {
+	if (!ufi_linger_answer(f->ctx, &f->waiter->state, UFI_WAITER_WAITING) &&
+	    access_sleep(sim, f, saved, sim->mmu.patience_ns) == -ETIMEDOUT) {
 		ufi_fault_remind(&sim->mm, f);
 		access_sleep(sim, f, saved, 0);
 	}

@@ -15,6 +15,7 @@
 
 /* Short, so that faults that wait do not make the time pass that a test looks at. */
 #define SIM_PATIENCE_NS UINT64_C(1000)
+#define SIM_LINGER 4
 
 void ufi_sim_fail(struct sim *sim, const char *fmt, ...)
 {
@@ -182,6 +183,7 @@ struct sim *ufi_sim_create(const struct sim_options *opt)
 	sim->mmu.page_size = SIM_PAGE;
 	sim->mmu.task_size = SIM_TASK_SIZE;
 	sim->mmu.patience_ns = SIM_PATIENCE_NS;
+	sim->mmu.linger = opt->calm ? 0 : SIM_LINGER;
 	if (!sim->pte || ufi_mm_init(&sim->mm, &sim->mmu)) {
 		free(sim->pte);
 		free(sim);
