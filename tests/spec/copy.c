@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* spec/copy.md */
+#include <stdatomic.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 
 #include "fill.h"
@@ -407,6 +409,56 @@ static void copy_over_poison(struct t *t)
 	copy_check(t, uf, addr, addr + 2 * page, 2 * page, 0, -EAGAIN, (int64_t)page);
 }
 
+#define COPY_ROUNDS 300
+
+static struct {
+	char *page;
+	size_t len;
+	_Atomic bool over;
+} copy_flicker;
+
+/* The page can be read, and cannot, and can. */
+static void copy_flicker_thread(void *arg)
+{
+	(void)arg;
+	while (!atomic_load(&copy_flicker.over)) {
+		CHECK_EQ(mprotect(copy_flicker.page, copy_flicker.len, PROT_NONE), 0);
+		CHECK_EQ(mprotect(copy_flicker.page, copy_flicker.len, PROT_READ), 0);
+	}
+}
+
+/* spec: copy.8: the object does not keep what was begun. */
+static void copy_source_flickers(struct t *t)
+{
+	struct uf *uf = t_open(t, 0, 0);
+	size_t page = t->page;
+	char *addr = t_registered(t, uf, 2);
+	char *src = t_buffer(t, 2);
+	struct t_thread th;
+
+	if (t_shared(t))
+		t_needs_linux(); /* MADV_REMOVE */
+	memset(src, 6, 2 * page);
+	copy_flicker.page = src + page;
+	copy_flicker.len = page;
+	atomic_store(&copy_flicker.over, false);
+	t_thread_call(t, &th, copy_flicker_thread, NULL);
+	for (int i = 0; i < COPY_ROUNDS; i++) {
+		size_t done = 0;
+		int err = uf_copy(uf, addr, src, 2 * page, 0, &done);
+
+		if (err) {
+			CHECK_RET(err, -EAGAIN);
+			CHECK_EQ(done, page);
+			copy_check(t, uf, addr + page, src, page, 0, 0, (int64_t)page);
+		}
+		CHECK(t_is_filled(addr, 2 * page, 6));
+		CHECK_RET(uf_madvise(addr, 2 * page, t_shared(t) ? MADV_REMOVE : MADV_DONTNEED), 0);
+	}
+	atomic_store(&copy_flicker.over, true);
+	t_thread_join(t, &th, 0);
+}
+
 const struct t_case copy_cases[] = {
 	CASE("copy.1", copy_source_range, T_ALL),
 	CASE("copy.2, fill.10", copy_write_protect, T_ALL),
@@ -417,6 +469,7 @@ const struct t_case copy_cases[] = {
 	CASE("copy.6", copy_source_refused, T_ALL),
 	CASE("copy.7", copy_beyond_end, T_FILE),
 	CASE("copy.8", copy_whole_pages, T_ALL),
+	CASE("copy.8", copy_source_flickers, T_SMALL),
 	CASE("copy.9", copy_into_object, T_OBJECT),
 	CASE("copy.10", copy_private, T_OWN),
 	CASE("copy.11", copy_source_first, T_SMALL),

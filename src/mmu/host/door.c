@@ -8,6 +8,8 @@
  * mapping would take for content. So there the page that is filled becomes
  * anonymous memory; the file is mapped again when the page is given back.
  */
+#include <sys/resource.h>
+
 #include "mmu/host/internal.h"
 
 static uint64_t door_alias(const struct ufi_range *r, uint64_t addr)
@@ -32,19 +34,74 @@ static bool door_readable(uint64_t from)
 	return ufi_arch_copy(&byte, host_ptr(from), 1) == 0;
 }
 
+/* A process with such a limit would get a signal for writing to a descriptor. */
+static bool door_is_limited(void)
+{
+	uint64_t limit[2] = {0};
+
+	return UF_SYS4(SYS_prlimit64, 0, RLIMIT_FSIZE, NULL, limit) || limit[0] != RLIM_INFINITY;
+}
+
+static bool door_is_zero(uint64_t at, uint64_t len)
+{
+	uint64_t byte;
+
+	for (uint64_t done = 0; done < len; done += sizeof(byte)) {
+		if (ufi_arch_copy(&byte, host_ptr(at + done), sizeof(byte)) || byte)
+			return false;
+	}
+	return true;
+}
+
+/*
+ * So many bytes of LEN came into the object: how many in whole pages. Of the page at
+ * hand there may be a part, or nothing but zeros, as it is made before the source
+ * is read.
+ */
+static uint64_t door_settle(struct host *h, struct ufi_range *r, uint64_t addr, uint64_t len,
+			    uint64_t n)
+{
+	uint64_t page = r->page_size;
+	uint64_t whole = uf_align_down(n, page);
+	uint64_t at = addr + whole;
+	uint8_t has = 0;
+
+	if (whole < len && (n > whole || (ufi_pagemap_cached(&h->mmu, r, at, page, &has) == 0 &&
+					  has && door_is_zero(door_alias(r, at), page))))
+		ufi_door_take_back(&h->mmu, r, at, page);
+	return whole;
+}
+
+/* By the descriptor nothing has to be zeroed before. Whole pages; 0: by the alias, then. */
+static uint64_t door_write_object(struct host *h, struct ufi_range *r, uint64_t addr, uint64_t len,
+				  uint64_t src)
+{
+	uint64_t token = r->states->token;
+	uint64_t offset = r->offset + (addr - r->start);
+	int fd = ufi_object_writable_fd(token);
+	long n;
+
+	if (fd < 0 || r->page_size != h->mmu.page_size || door_is_limited() ||
+	    offset + len > ufi_object_size(token))
+		return 0;
+	n = UF_SYS4(SYS_pwrite64, fd, src, len, offset);
+	return door_settle(h, r, addr, len, n < 0 ? 0 : (uint64_t)n);
+}
+
 /*
  * Whole pages count, whichever side stopped them: the next call meets the
- * reason. The page at hand may have come into the object in part.
- * spec: copy.7, copy.9
+ * reason. spec: copy.7, copy.8, copy.9
  */
 static int64_t door_write_alias(struct host *h, struct ufi_range *r, uint64_t addr, uint64_t len,
 				uint64_t src)
 {
-	uint64_t n = len - ufi_arch_copy(host_ptr(door_alias(r, addr)), host_ptr(src), len);
-	uint64_t whole = uf_align_down(n, r->page_size);
+	uint64_t whole = door_write_object(h, r, addr, len, src);
+	uint64_t n;
 
-	if (whole < n)
-		ufi_door_take_back(&h->mmu, r, addr + whole, r->page_size);
+	if (whole)
+		return (int64_t)whole;
+	n = len - ufi_arch_copy(host_ptr(door_alias(r, addr)), host_ptr(src), len);
+	whole = door_settle(h, r, addr, len, n);
 	if (whole)
 		return (int64_t)whole;
 	return n == 0 && door_readable(src) ? door_refusal(r, addr) : -EFAULT;

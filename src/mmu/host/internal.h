@@ -189,6 +189,8 @@ void ufi_object_forked(const struct ufi_mm *mm);
 bool ufi_object_holds(int fd);
 /* The descriptor itself. */
 int ufi_object_fd(uint64_t token);
+/* One by which pages can be written, as far as the object goes; or -1. TOKEN may be 0. */
+int ufi_object_writable_fd(uint64_t token);
 /* Another descriptor of the object mapped at ADDR, opened so. */
 int ufi_object_open(uint64_t addr, int flags) UF_MUST_USE;
 /* It has no page at all. */

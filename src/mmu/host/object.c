@@ -17,6 +17,10 @@
 /* More objects than this, at once, are asked about by mincore. */
 #define OBJECTS 32
 
+#define OBJECT_GET_SEALS 1034 /* F_GET_SEALS */
+#define OBJECT_SHRINKS 2      /* F_SEAL_SHRINK: it does not */
+#define OBJECT_UNWRITABLE 24  /* F_SEAL_WRITE | F_SEAL_FUTURE_WRITE */
+
 /* Descriptors of the program that are looked at. */
 #define OBJECT_FDS 4096
 
@@ -39,6 +43,7 @@ struct object_cache {
 struct object {
 	uint32_t refs;
 	int fd;
+	bool writable; /* by the descriptor, and no end of it is to be feared */
 	uint64_t id;
 };
 
@@ -52,22 +57,37 @@ static bool object_is(int fd, uint32_t dev, uint64_t inode)
 	       ((uint32_t)major(st.st_dev) << 20 | (uint32_t)minor(st.st_dev)) == dev;
 }
 
+#define OBJECT_PROC "/proc/"
+
+/* The path of FD in /proc. */
+static void object_path(int fd, char path[32])
+{
+	char *to = path + strlen(strcpy(path, OBJECT_PROC "self/fd/"));
+
+	for (int digit = 100000; digit > 0; digit /= 10) {
+		if (fd >= digit || digit == 1)
+			*to++ = (char)('0' + fd / digit % 10);
+	}
+	*to = '\0';
+}
+
+static int object_open_again(int fd, int flags)
+{
+	char path[32];
+
+	object_path(fd, path);
+	return ufi_maps_open(path + strlen(OBJECT_PROC), flags);
+}
+
 /* The program has it open: a descriptor of our own, or -ENOENT. */
 static int object_reopen(uint32_t dev, uint64_t inode, int flags)
 {
 	for (int fd = 0; fd < OBJECT_FDS; fd++) {
-		char name[32] = "self/fd/";
-		char *to = name + strlen(name);
 		int ours;
 
 		if (ufi_host_owns_fd(fd) || !object_is(fd, dev, inode))
 			continue;
-		for (int digit = 1000; digit > 0; digit /= 10) {
-			if (fd >= digit || digit == 1)
-				*to++ = (char)('0' + fd / digit % 10);
-		}
-		*to = '\0';
-		ours = ufi_maps_open(name, flags);
+		ours = object_open_again(fd, flags);
 		if (ours >= 0 && object_is(ours, dev, inode))
 			return ours;
 		if (ours >= 0)
@@ -89,9 +109,50 @@ int ufi_object_open(uint64_t addr, int flags)
 	return fd >= 0 ? fd : object_reopen(dev, inode, flags);
 }
 
+/* MAP_SHARED | MAP_ANONYMOUS. */
+static bool object_is_nameless(int fd)
+{
+	static const char name[] = "/dev/zero (deleted)";
+	char path[32];
+	char target[sizeof(name)];
+	struct stat st;
+	long n;
+
+	object_path(fd, path);
+	n = UF_SYS4(SYS_readlinkat, AT_FDCWD, path, target, sizeof(target));
+	return n == sizeof(name) - 1 && !memcmp(target, name, (size_t)n) &&
+	       UF_SYS2(SYS_fstat, fd, &st) == 0 && object_is(fd, ufi_host.shmem_dev, st.st_ino);
+}
+
+/*
+ * May it be written to by a descriptor? Who writes beyond the end makes an object
+ * larger, so it has to be one that nobody can make smaller meanwhile.
+ */
+static bool object_keeps_size(int fd)
+{
+	long seals = UF_SYS2(SYS_fcntl, fd, OBJECT_GET_SEALS);
+
+	if (seals < 0 || (seals & OBJECT_UNWRITABLE))
+		return false;
+	return (seals & OBJECT_SHRINKS) || object_is_nameless(fd);
+}
+
+/* Instead of FD, if that can be had. */
+static int object_make_writable(int fd, bool *writable)
+{
+	int better = object_keeps_size(fd) ? object_open_again(fd, O_RDWR) : -ENOENT;
+
+	*writable = better >= 0;
+	if (better < 0)
+		return fd;
+	UF_SYS1(SYS_close, fd);
+	return better;
+}
+
 uint64_t ufi_object_get(uint64_t addr, uint64_t id)
 {
 	struct object *free = NULL;
+	bool writable;
 	int fd;
 
 	for (size_t i = 0; i < OBJECTS; i++) {
@@ -107,10 +168,10 @@ uint64_t ufi_object_get(uint64_t addr, uint64_t id)
 	fd = free ? ufi_object_open(addr, O_RDONLY) : -ENOENT;
 	if (fd < 0)
 		return 0;
-	fd = ufi_host_take_fd(fd);
+	fd = ufi_host_take_fd(object_make_writable(fd, &writable));
 	if (fd < 0)
 		return 0;
-	*free = (struct object){.refs = 1, .fd = fd, .id = id};
+	*free = (struct object){.refs = 1, .fd = fd, .writable = writable, .id = id};
 	return (uint64_t)(free - objects) + 1;
 }
 
@@ -171,6 +232,11 @@ bool ufi_object_holds(int fd)
 int ufi_object_fd(uint64_t token)
 {
 	return objects[token - 1].fd;
+}
+
+int ufi_object_writable_fd(uint64_t token)
+{
+	return token && objects[token - 1].writable ? objects[token - 1].fd : -1;
 }
 
 uint64_t ufi_object_size(uint64_t token)
