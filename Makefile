@@ -6,6 +6,7 @@
 #   make check                install what is missing, build, run all tests
 #   make check SANITIZE=...   address,undefined or thread: in a build of their own
 #   make fuzz                 the fuzzers, each for FUZZ_SECONDS (60)
+#   make mutants              defects put into the engine, each of which the simulator has to find
 #   make soak                 stress and seeds for an hour, or SOAK_MINUTES
 #   make bench                measure, and write bench/results/latest.json and operations.json
 #   make install              PREFIX (/usr/local) and DESTDIR are obeyed
@@ -37,6 +38,10 @@ fuzz:
 	@tools/install-deps check
 	@tools/fuzz $(FUZZ_SECONDS)
 
+mutants:
+	@tools/install-deps check
+	@tools/mutants
+
 soak:
 	@tools/install-deps check
 	@tools/soak $(BUILD) $(SOAK_MINUTES)
@@ -57,4 +62,4 @@ install:
 clean:
 	rm -rf $(BUILD) build-asan build-tsan build-aarch64 build-fuzz
 
-.PHONY: all demo check fuzz soak bench install clean
+.PHONY: all demo check fuzz mutants soak bench install clean

@@ -45,6 +45,8 @@ static void read_several(struct t *t)
 			ufi_sim_peek(t->sim, buffer + i * MSG, &msg, MSG);
 			CHECK_EQ(msg.arg.pagefault.address, addr + (4 - 2 * round - i) * P);
 		}
+		/* The descriptor stays readable until the last one is read. */
+		CHECK_EQ(atomic_load(&t->sim->bell[t_bell(ctx)]), round < 2);
 	}
 	t_no_message(t, ctx);
 	for (int i = 0; i < 5; i++)
