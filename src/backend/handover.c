@@ -8,7 +8,8 @@
 
 #include "backend/backend.h"
 #include "backend/handover.h"
-#include "mmu/host/sys.h"
+#include "mmu/host/host.h"
+#include "mmu/host/internal.h"
 
 _Static_assert(sizeof(struct handover_hello) == 16 && sizeof(struct handover_welcome) == 40 &&
 		       sizeof(struct handover_request) == 64 &&
@@ -106,16 +107,14 @@ long ufi_handover_recv(int sock, const struct iovec *iov, int niov, int flags, i
 int ufi_handover_cpus(void)
 {
 	static _Atomic int cpus;
-	uint64_t mask[16] = {0};
 	int n = atomic_load(&cpus);
 
 	if (!n) {
-		UF_SYS3(SYS_sched_getaffinity, 0, sizeof(mask), mask);
-		for (size_t i = 0; i < UF_ARRAY_SIZE(mask); i++)
-			n += __builtin_popcountll(mask[i]);
-		atomic_store(&cpus, n ? n : 1);
+		n = ufi_thread_cpus();
+		n = n ? n : 1;
+		atomic_store(&cpus, n);
 	}
-	return n ? n : 1;
+	return n;
 }
 
 unsigned ufi_handover_spins(void)

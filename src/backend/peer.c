@@ -18,9 +18,7 @@
 /* What no ioctl answers: where it still stands nothing was written. */
 #define PEER_UNWRITTEN INT64_MIN
 
-#define PEER_MEMFD_FLAGS 3u /* MFD_CLOEXEC | MFD_ALLOW_SEALING */
-#define PEER_ADD_SEALS 1033 /* F_ADD_SEALS */
-#define PEER_SEALS 7	    /* F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW */
+#define PEER_SEALS (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW)
 
 static uint32_t peer_flags(const struct peer *p)
 {
@@ -343,14 +341,14 @@ static int peer_map_halves(struct peer *p, long fd)
 /* Its descriptor, or -errno. */
 static int peer_make_window(struct peer *p)
 {
-	long fd = UF_SYS2(SYS_memfd_create, "userfault-window", PEER_MEMFD_FLAGS);
+	long fd = UF_SYS2(SYS_memfd_create, "userfault-window", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	long err;
 
 	if (fd < 0)
 		return (int)fd;
 	err = UF_SYS2(SYS_ftruncate, fd, PEER_WINDOW);
 	if (!err)
-		err = UF_SYS3(SYS_fcntl, fd, PEER_ADD_SEALS, PEER_SEALS);
+		err = UF_SYS3(SYS_fcntl, fd, F_ADD_SEALS, PEER_SEALS);
 	if (!err)
 		err = peer_map_halves(p, fd);
 	if (!err)

@@ -739,22 +739,12 @@ static int remote_adopt(int fd, void **ctx)
 /* Its name in /proc says it. Without that: a file of no type that knows such an ioctl. */
 static bool remote_is_kernel(int fd)
 {
-	static const char name[] = "anon_inode:[userfaultfd]";
-	char path[32] = "/proc/self/fd/";
-	char target[sizeof(name)];
-	char digits[12];
-	size_t n = 0;
-	long len;
+	long ret = ufi_maps_fd_is(fd, "anon_inode:[userfaultfd]");
 
-	for (int rest = fd; rest || !n; rest /= 10)
-		digits[n++] = (char)('0' + rest % 10);
-	for (size_t i = 0; i < n; i++)
-		path[14 + i] = digits[n - 1 - i];
-	len = UF_SYS4(SYS_readlinkat, AT_FDCWD, path, target, sizeof(target));
-	if (len >= 0)
-		return len == sizeof(name) - 1 && !memcmp(target, name, sizeof(name) - 1);
-	len = UF_SYS3(SYS_ioctl, fd, UF_IOC_WAKE, NULL);
-	return len == -EINVAL || len == -EFAULT;
+	if (ret >= 0)
+		return ret;
+	ret = UF_SYS3(SYS_ioctl, fd, UF_IOC_WAKE, NULL);
+	return ret == -EINVAL || ret == -EFAULT;
 }
 
 /* spec: handover.1, handover.13 */

@@ -5,6 +5,7 @@
  * reads the source, and answers what the engine would have met. The owner sees
  * the whole span each time, so that a span which is wrong is wrong at once.
  */
+#include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -15,8 +16,7 @@
 /* So often a source that was waited for may be gone again. */
 #define COPY_TRIES 64
 
-#define COPY_GET_SEALS 1034 /* F_GET_SEALS, which only memory has */
-#define COPY_SEALS 6	    /* F_SEAL_SHRINK | F_SEAL_GROW */
+#define COPY_SEALS (F_SEAL_SHRINK | F_SEAL_GROW) /* which only memory has */
 
 struct copy {
 	struct remote *r;
@@ -37,7 +37,7 @@ struct copy {
  */
 static bool copy_is_window(int fd, uint64_t size)
 {
-	long seals = UF_SYS2(SYS_fcntl, fd, COPY_GET_SEALS);
+	long seals = UF_SYS2(SYS_fcntl, fd, F_GET_SEALS);
 	struct stat st;
 
 	return seals >= 0 && (seals & COPY_SEALS) == COPY_SEALS &&

@@ -237,8 +237,7 @@ struct ufi_ctx {
 	_Atomic uint32_t arrivals; /* counts messages: what a blocked reader parks on */
 	_Atomic uint32_t changing; /* how many events are not free: nothing is resolved then */
 
-	atomic_bool
-		remote; /* other processes may have it: answers come by way of two more threads */
+	atomic_bool remote;	    /* others may have it: answers go through more threads */
 	struct uf_linger resolving; /* does it pay to wait awake for an answer, */
 	struct uf_linger reading;   /* or for a message */
 

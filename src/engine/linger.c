@@ -2,8 +2,7 @@
 /* Owns waiting awake: for what a manager or a faulting thread on another processor does at once. */
 #include "engine/engine.h"
 
-/* From process to process an answer goes through so many threads, each of which may have to wake.
- */
+/* From process to process an answer goes through so many threads, which may have to wake. */
 #define LINGER_REMOTE 3
 
 static bool linger(struct uf_mmu *mmu, struct uf_linger *l, uint32_t most,

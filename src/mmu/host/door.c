@@ -76,13 +76,11 @@ static uint64_t door_settle(struct host *h, struct ufi_range *r, uint64_t addr, 
 static uint64_t door_write_object(struct host *h, struct ufi_range *r, uint64_t addr, uint64_t len,
 				  uint64_t src)
 {
-	uint64_t token = r->states->token;
 	uint64_t offset = r->offset + (addr - r->start);
-	int fd = ufi_object_writable_fd(token);
+	int fd = ufi_object_writable_fd(r->states->token, offset + len);
 	long n;
 
-	if (fd < 0 || r->page_size != h->mmu.page_size || door_is_limited() ||
-	    offset + len > ufi_object_size(token))
+	if (fd < 0 || r->page_size != h->mmu.page_size || door_is_limited())
 		return 0;
 	n = UF_SYS4(SYS_pwrite64, fd, src, len, offset);
 	return door_settle(h, r, addr, len, n < 0 ? 0 : (uint64_t)n);

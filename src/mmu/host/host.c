@@ -291,16 +291,6 @@ static int host_make_canary(void)
 	return 0;
 }
 
-static void host_count_cpus(void)
-{
-	uint64_t mask[16] = {0};
-
-	UF_SYS3(SYS_sched_getaffinity, 0, sizeof(mask), mask);
-	ufi_host.cpus = 0;
-	for (size_t i = 0; i < UF_ARRAY_SIZE(mask); i++)
-		ufi_host.cpus += __builtin_popcountll(mask[i]);
-}
-
 /* The end of what can be mapped, as the kernel's TASK_SIZE. */
 static uint64_t host_task_size(void)
 {
@@ -404,7 +394,7 @@ static int host_start_locked(const char **why)
 	ufi_host.mmu.page_size = ufi_host_page_size();
 	ufi_host.mmu.task_size = host_task_size();
 	ufi_arch_init();
-	host_count_cpus();
+	ufi_host.cpus = ufi_thread_cpus();
 	ufi_host.mmu.linger = ufi_thread_linger(ufi_host.cpus);
 	host_open_proc();
 	err = host_probe_maps(why);

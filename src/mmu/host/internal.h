@@ -169,6 +169,9 @@ int ufi_maps_object(uint64_t addr, uint64_t *offset, int flags) UF_MUST_USE;
 /* Which object is mapped at ADDR; DEV is major << 20 | minor. */
 int ufi_maps_identity(uint64_t addr, uint32_t *dev, uint64_t *inode) UF_MUST_USE;
 int ufi_maps_open(const char *name, int flags) UF_MUST_USE; /* below /proc */
+int ufi_maps_open_fd(int fd, int flags) UF_MUST_USE;	    /* once more what FD is */
+/* Is that what /proc calls FD? Or -errno. */
+int ufi_maps_fd_is(int fd, const char *name);
 
 /* How many mappings there are; UINT32_MAX: nobody knows. It takes milliseconds if they are many. */
 uint32_t ufi_maps_count(void);
@@ -189,8 +192,8 @@ void ufi_object_forked(const struct ufi_mm *mm);
 bool ufi_object_holds(int fd);
 /* The descriptor itself. */
 int ufi_object_fd(uint64_t token);
-/* One by which pages can be written, as far as the object goes; or -1. TOKEN may be 0. */
-int ufi_object_writable_fd(uint64_t token);
+/* One by which pages can be written that end there; or -1. TOKEN may be 0. */
+int ufi_object_writable_fd(uint64_t token, uint64_t end);
 /* Another descriptor of the object mapped at ADDR, opened so. */
 int ufi_object_open(uint64_t addr, int flags) UF_MUST_USE;
 /* It has no page at all. */
@@ -266,6 +269,8 @@ int ufi_thread_unpark(struct uf_mmu *mmu, _Atomic uint32_t *word, int n);
 bool ufi_thread_spin(struct uf_mmu *mmu, unsigned i);
 /* For struct uf_mmu. */
 uint32_t ufi_thread_linger(int cpus);
+/* That we may run on; 0: it cannot be told. */
+int ufi_thread_cpus(void);
 
 /* --- signal.c --- */
 int ufi_signal_install(void) UF_MUST_USE;

@@ -75,6 +75,39 @@ int ufi_maps_open(const char *name, int flags)
 	return (int)fd;
 }
 
+/* "/proc/self/fd/FD". */
+static void maps_fd_path(int fd, char path[32])
+{
+	char *to = path + strlen(strcpy(path, "/proc/self/fd/"));
+
+	for (int digit = 1000000000; digit > 0; digit /= 10) {
+		if (fd >= digit || digit == 1)
+			*to++ = (char)('0' + fd / digit % 10);
+	}
+	*to = '\0';
+}
+
+int ufi_maps_open_fd(int fd, int flags)
+{
+	char path[32];
+
+	maps_fd_path(fd, path);
+	return ufi_maps_open(path + strlen("/proc/"), flags);
+}
+
+int ufi_maps_fd_is(int fd, const char *name)
+{
+	size_t len = strlen(name);
+	char path[32];
+	char target[64];
+	long n;
+
+	UF_ASSERT(len < sizeof(target));
+	maps_fd_path(fd, path);
+	n = UF_SYS4(SYS_readlinkat, AT_FDCWD, path, target, sizeof(target));
+	return n < 0 ? (int)n : n == (long)len && !memcmp(target, name, len);
+}
+
 static void maps_close(int fd)
 {
 	UF_SYS1(SYS_close, fd);

@@ -17,10 +17,6 @@
 /* More objects than this, at once, are asked about by mincore. */
 #define OBJECTS 32
 
-#define OBJECT_GET_SEALS 1034 /* F_GET_SEALS */
-#define OBJECT_SHRINKS 2      /* F_SEAL_SHRINK: it does not */
-#define OBJECT_UNWRITABLE 24  /* F_SEAL_WRITE | F_SEAL_FUTURE_WRITE */
-
 /* Descriptors of the program that are looked at. */
 #define OBJECT_FDS 4096
 
@@ -43,7 +39,8 @@ struct object_cache {
 struct object {
 	uint32_t refs;
 	int fd;
-	bool writable; /* by the descriptor, and no end of it is to be feared */
+	bool writable;	       /* by the descriptor: it cannot become smaller */
+	_Atomic uint64_t size; /* then: it was so large once */
 	uint64_t id;
 };
 
@@ -57,28 +54,6 @@ static bool object_is(int fd, uint32_t dev, uint64_t inode)
 	       ((uint32_t)major(st.st_dev) << 20 | (uint32_t)minor(st.st_dev)) == dev;
 }
 
-#define OBJECT_PROC "/proc/"
-
-/* The path of FD in /proc. */
-static void object_path(int fd, char path[32])
-{
-	char *to = path + strlen(strcpy(path, OBJECT_PROC "self/fd/"));
-
-	for (int digit = 100000; digit > 0; digit /= 10) {
-		if (fd >= digit || digit == 1)
-			*to++ = (char)('0' + fd / digit % 10);
-	}
-	*to = '\0';
-}
-
-static int object_open_again(int fd, int flags)
-{
-	char path[32];
-
-	object_path(fd, path);
-	return ufi_maps_open(path + strlen(OBJECT_PROC), flags);
-}
-
 /* The program has it open: a descriptor of our own, or -ENOENT. */
 static int object_reopen(uint32_t dev, uint64_t inode, int flags)
 {
@@ -87,7 +62,7 @@ static int object_reopen(uint32_t dev, uint64_t inode, int flags)
 
 		if (ufi_host_owns_fd(fd) || !object_is(fd, dev, inode))
 			continue;
-		ours = object_open_again(fd, flags);
+		ours = ufi_maps_open_fd(fd, flags);
 		if (ours >= 0 && object_is(ours, dev, inode))
 			return ours;
 		if (ours >= 0)
@@ -112,16 +87,10 @@ int ufi_object_open(uint64_t addr, int flags)
 /* MAP_SHARED | MAP_ANONYMOUS. */
 static bool object_is_nameless(int fd)
 {
-	static const char name[] = "/dev/zero (deleted)";
-	char path[32];
-	char target[sizeof(name)];
 	struct stat st;
-	long n;
 
-	object_path(fd, path);
-	n = UF_SYS4(SYS_readlinkat, AT_FDCWD, path, target, sizeof(target));
-	return n == sizeof(name) - 1 && !memcmp(target, name, (size_t)n) &&
-	       UF_SYS2(SYS_fstat, fd, &st) == 0 && object_is(fd, ufi_host.shmem_dev, st.st_ino);
+	return ufi_maps_fd_is(fd, "/dev/zero (deleted)") > 0 && UF_SYS2(SYS_fstat, fd, &st) == 0 &&
+	       object_is(fd, ufi_host.shmem_dev, st.st_ino);
 }
 
 /*
@@ -130,17 +99,17 @@ static bool object_is_nameless(int fd)
  */
 static bool object_keeps_size(int fd)
 {
-	long seals = UF_SYS2(SYS_fcntl, fd, OBJECT_GET_SEALS);
+	long seals = UF_SYS2(SYS_fcntl, fd, F_GET_SEALS);
 
-	if (seals < 0 || (seals & OBJECT_UNWRITABLE))
+	if (seals < 0 || (seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE)))
 		return false;
-	return (seals & OBJECT_SHRINKS) || object_is_nameless(fd);
+	return (seals & F_SEAL_SHRINK) || object_is_nameless(fd);
 }
 
 /* Instead of FD, if that can be had. */
 static int object_make_writable(int fd, bool *writable)
 {
-	int better = object_keeps_size(fd) ? object_open_again(fd, O_RDWR) : -ENOENT;
+	int better = object_keeps_size(fd) ? ufi_maps_open_fd(fd, O_RDWR) : -ENOENT;
 
 	*writable = better >= 0;
 	if (better < 0)
@@ -234,16 +203,22 @@ int ufi_object_fd(uint64_t token)
 	return objects[token - 1].fd;
 }
 
-int ufi_object_writable_fd(uint64_t token)
-{
-	return token && objects[token - 1].writable ? objects[token - 1].fd : -1;
-}
-
 uint64_t ufi_object_size(uint64_t token)
 {
 	struct stat st;
 
 	return UF_SYS2(SYS_fstat, objects[token - 1].fd, &st) ? 0 : (uint64_t)st.st_size;
+}
+
+int ufi_object_writable_fd(uint64_t token, uint64_t end)
+{
+	struct object *o = token ? &objects[token - 1] : NULL;
+
+	if (!o || !o->writable)
+		return -1;
+	if (end > atomic_load(&o->size))
+		atomic_store(&o->size, ufi_object_size(token));
+	return end <= atomic_load(&o->size) ? o->fd : -1;
 }
 
 bool ufi_object_empty(uint64_t token)

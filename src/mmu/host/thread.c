@@ -128,8 +128,18 @@ static uint64_t thread_now_ns(void)
 	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }
 
-/* How long a pause takes differs by the ten between processors. The quickest try was not disturbed.
- */
+int ufi_thread_cpus(void)
+{
+	uint64_t mask[16] = {0};
+	int n = 0;
+
+	UF_SYS3(SYS_sched_getaffinity, 0, sizeof(mask), mask);
+	for (size_t i = 0; i < UF_ARRAY_SIZE(mask); i++)
+		n += __builtin_popcountll(mask[i]);
+	return n;
+}
+
+/* A pause takes ten times longer on some processors. The quickest try was not disturbed. */
 uint32_t ufi_thread_linger(int cpus)
 {
 	uint64_t least = UINT64_MAX;
