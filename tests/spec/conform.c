@@ -24,6 +24,7 @@ static const struct t_suite suites[] = {
 	{"read", read_cases},
 	{"close", close_cases},
 	{"vm", vm_cases},
+	{"vm", vm_storm_cases},
 	{"move", move_cases},
 	{"move", move_page_cases},
 	{"move", move_race_cases},

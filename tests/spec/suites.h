@@ -23,6 +23,7 @@ extern const struct t_case fault_mode_cases[];
 extern const struct t_case read_cases[];
 extern const struct t_case close_cases[];
 extern const struct t_case vm_cases[];
+extern const struct t_case vm_storm_cases[];
 extern const struct t_case move_cases[];
 extern const struct t_case move_page_cases[];
 extern const struct t_case move_race_cases[];

@@ -231,6 +231,8 @@ int ufi_trap_open(struct uf_mmu *mmu, struct ufi_range *r, uint64_t addr, uint64
 		  bool readonly) UF_MUST_USE;
 int ufi_trap_close(struct uf_mmu *mmu, struct ufi_range *r, uint64_t addr,
 		   uint64_t len) UF_MUST_USE;
+/* Of what is closed: no access that came before is under way. */
+int ufi_trap_drain(struct ufi_range *r, uint64_t addr, uint64_t len) UF_MUST_USE;
 int ufi_trap_reprotect(struct uf_mmu *mmu, struct ufi_range *r, uint64_t addr,
 		       uint64_t len) UF_MUST_USE;
 

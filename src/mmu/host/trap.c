@@ -254,6 +254,27 @@ int ufi_trap_close(struct uf_mmu *mmu, struct ufi_range *r, uint64_t addr, uint6
 	return trap_protect(addr, len, PROT_NONE);
 }
 
+/*
+ * An access that found nothing where a marker is now may still be on its way to the
+ * object, and would give it a page of zeros if it had none any more. Only a change of
+ * the mapping waits for such.
+ */
+int ufi_trap_drain(struct ufi_range *r, uint64_t addr, uint64_t len)
+{
+	int err = 0;
+
+	if (r->trap != UF_TRAP_GUARD)
+		return 0;
+	err = trap_protect(addr, len, PROT_NONE);
+	if (err)
+		return err;
+	err = trap_protect(addr, len, host_prot(r->prot));
+	/* Who opens a page gives it its protection as well, then. */
+	if (err)
+		atomic_store(&r->states->mixed, true);
+	return err;
+}
+
 int ufi_trap_reprotect(struct uf_mmu *mmu, struct ufi_range *r, uint64_t addr, uint64_t len)
 {
 	return r->trap == UF_TRAP_GUARD ? trap_protect(addr, len, host_prot(r->prot)) : 0;

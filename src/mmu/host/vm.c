@@ -195,6 +195,25 @@ static long vm_unfit(const struct ufi_range *r, int advice)
 	return r->object || r->page_size > ufi_host.mmu.page_size ? -EACCES : -EINVAL;
 }
 
+/* Before the object loses pages of an armed range. What was never armed nobody has come to. */
+static long vm_drain(struct ufi_range *r)
+{
+	uint64_t page = r->page_size;
+	long err = 0;
+
+	for (uint64_t at = r->start; !err && at < r->end; at += page) {
+		uint64_t run = at;
+
+		while (run < r->end &&
+		       ufi_page_kind(atomic_load(ufi_page_state(r, run))) != UFI_PAGE_UNKNOWN)
+			run += page;
+		if (run > at)
+			err = ufi_trap_drain(r, at, run - at);
+		at = run;
+	}
+	return err;
+}
+
 /*
  * Through the alias the protection of the traps is not in the way. Pages of a
  * file that have become anonymous are the file's again: see door.c. spec: private.4
@@ -230,7 +249,10 @@ static long vm_discard_range(struct vm_advice *a, struct ufi_range *r)
 	ret = ufi_vm_discard(a->task, r, !removes);
 	if (ret)
 		return ret;
-	ret = vm_let_go(a, r, advice);
+	if (removes && ufi_range_armed(r))
+		ret = vm_drain(r);
+	if (!ret)
+		ret = vm_let_go(a, r, advice);
 	if (ret) {
 		err = ufi_range_armed(r) ? ufi_arm_adopt(a->task, r)
 					 : ufi_arm_apply_all(a->task, r);
